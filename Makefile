@@ -1,0 +1,48 @@
+# A bare `make` explains itself. Nothing here needs root or a virtual environment of yours.
+PYTHON ?= python3
+BIN    := .venv/bin
+READY  := .venv/.ready
+KAFKA  := tests/broker
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check kafka lock clean
+
+help: ## say what there is to make
+	@echo "Liquidation streams. The first target sets up .venv by itself."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## play the sell-off of 2026-01-31 through the worker on an embedded broker, about a minute
+	@$(BIN)/streams demo
+
+test: $(READY) lint check ## everything: lint, types, imports, tests (against a real Kafka where java and mvn are)
+
+lint: $(READY) ## style, types and the import rule
+	@$(BIN)/ruff check streams tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: $(READY) ## the tests alone, with 100 % branch coverage of core and codec
+	@$(BIN)/pytest --cov --cov-report=
+	@$(BIN)/coverage report --include='streams/core/*,streams/codec/*' --fail-under=100
+
+kafka: $(READY) ## fetch the broker of the tests from Maven Central (needs java and mvn)
+	@$(BIN)/python -m tests.broker.kafka
+
+lock: $(READY) ## resolve the dependencies anew into requirements.lock, with hashes (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH: pip install uv"; exit 1; }
+	@uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+
+clean: ## remove what make made
+	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+# Bytecode is made at the first import: compiling all of it here would be half of the set-up.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "make needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3"; exit 1; }
+	@test -x $(BIN)/python || { echo "setting up .venv"; $(PYTHON) -m venv .venv; }
+	@echo "installing the locked dependencies"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,210 @@
+"""The composition root: settings in, a running job out. The only module that knows all others."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.types.auth import CredentialsT
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from streams import registries, resources
+from streams.agents.sources import register
+from streams.codec.encode import Encoder
+from streams.codec.liquidations import LiquidationDecoder
+from streams.codec.records import RecordDecoder
+from streams.codec.registry import Registry
+from streams.core.cascade import CascadeRule
+from streams.core.coverage import Venues
+from streams.core.describe import Describer
+from streams.core.episodes import Episodes
+from streams.core.events import Scope
+from streams.core.fold import FoldRule
+from streams.core.screen import ScreenRule
+from streams.engine import job as engine
+from streams.engine.owners import Options, Stage
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.units.exchanges import Exchanges
+from streams.units.shard import FUNDING, LIQUIDATIONS, SNAPSHOTS, Codecs, Shard, ShardRule
+from streams.web.health import Health
+from streams.web.pages import Pages
+from streams.web.pulse import Pulse
+
+log = structlog.get_logger()
+OPTIONAL = ("open-interest", "quotes", "exchange-flows")
+
+
+def cascade_rules(settings: Settings) -> dict[Scope, CascadeRule]:
+    """Return the thresholds of each scope."""
+    return {
+        Scope.INSTRUMENT: settings.cascade_instrument.rule(),
+        Scope.ASSET: settings.cascade_asset.rule(),
+        Scope.EXCHANGE: settings.cascade_exchange.rule(),
+        Scope.MARKET: settings.cascade_market.rule(),
+    }
+
+
+def shard_rule(settings: Settings) -> ShardRule:
+    """Return everything that decides what a shard says."""
+    screen = ScreenRule(
+        settings.lateness_ms, settings.market_lateness_ms, settings.duplicate_horizon_ms, settings.instruments_max
+    )
+    fold = FoldRule(screen, cascade_rules(settings))
+    context = settings.context.rule(settings.instruments_max)
+    return ShardRule(fold, settings.crowding.rule(), context, settings.undecodable_run_max)
+
+
+def describer() -> Describer:
+    """Return the venues and episodes of ``schemas/``."""
+    return Describer(Venues(resources.yaml_data("venues.yaml")), Episodes(resources.yaml_data("episodes.yaml")))
+
+
+def codecs(settings: Settings, registry: Registry, encoder: Encoder) -> Codecs:
+    """Return how bytes are read and written."""
+    bound, form = settings.future_bound_ms, settings.value_format
+    records = {
+        kind: RecordDecoder(kind, registry, future_bound_ms=bound, value_format=form)  # type: ignore[arg-type]
+        for kind in (FUNDING, *OPTIONAL)
+    }
+    return Codecs(LiquidationDecoder(registry, bound, form), records, encoder)
+
+
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return what vouches for the brokers and for us; None where the connection is plain."""
+    if not settings.security_protocol.endswith("SSL"):
+        return None
+    context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    if settings.ssl_certfile:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+    return context
+
+
+def credentials(settings: Settings) -> CredentialsT | None:
+    """Return Faust's form of the login, so that its consumer and our producers are one user."""
+    if settings.security_protocol.startswith("SASL_"):
+        assert settings.sasl_password is not None, "refused by Settings"
+        return SASLCredentials(
+            username=settings.sasl_username,
+            password=settings.sasl_password.get_secret_value(),
+            mechanism=settings.sasl_mechanism,
+            ssl_context=tls(settings),
+        )
+    return SSLCredentials(tls(settings)) if settings.security_protocol == "SSL" else None
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """Return aiokafka's connection options."""
+    password = settings.sasl_password
+    return engine.connection(
+        {
+            "bootstrap_servers": settings.broker,
+            "security_protocol": settings.security_protocol,
+            "ssl_context": tls(settings),
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_plain_username": settings.sasl_username,
+            "sasl_plain_password": password.get_secret_value() if password else None,
+        }
+    )
+
+
+async def partitions(settings: Settings, wanted: tuple[str, ...]) -> dict[str, int]:
+    """Return the partition count of the topics that exist; waits, saying so, while no broker answers."""
+    while True:
+        client = AIOKafkaAdminClient(**connection(settings))
+        try:
+            await client.start()
+            described = await client.describe_topics()
+            found = {topic["topic"]: len(topic["partitions"]) for topic in described}
+            return {topic: found[topic] for topic in wanted if topic in found}
+        except KafkaError as error:
+            log.warning("broker_unreachable", broker=settings.broker, reason=str(error))
+            await asyncio.sleep(2)
+        finally:
+            await client.close()
+
+
+def stages(settings: Settings, found: dict[str, int], registry: Registry, encoder: Encoder) -> list[Stage]:
+    """Return the two kinds of units and what they read.
+
+    Raises
+    ------
+    ValueError
+        In one sentence, if a topic that is needed is missing or does not fit.
+
+    """
+    state, market = (f"{settings.app_id}-{table}-changelog" for table in ("state", "market"))
+    missing = [topic for topic in (LIQUIDATIONS, FUNDING, SNAPSHOTS, state, market) if topic not in found]
+    if missing:
+        msg = f"{settings.broker} has no topic {', '.join(missing)}: run `streams topics apply`"
+        raise ValueError(msg)
+    count = found[LIQUIDATIONS]
+    uneven = [f"{topic} has {found[topic]}" for topic in (FUNDING, state) if found[topic] != count]
+    if uneven:
+        msg = f"{LIQUIDATIONS} has {count} partitions, but {' and '.join(uneven)}: they must be equal"
+        raise ValueError(msg)
+    sources = [LIQUIDATIONS, FUNDING]
+    for topic in OPTIONAL:
+        if found.get(topic) == count:
+            sources.append(topic)
+        else:
+            log.info("topic_missing", topic=topic, partitions=found.get(topic), wanted=count)
+    rule, how, told = shard_rule(settings), codecs(settings, registry, encoder), describer()
+    rules = cascade_rules(settings)
+    return [
+        Stage(state, tuple(sources), lambda partition: Shard(partition, count, rule, how, told), count),
+        Stage(market, (SNAPSHOTS,), lambda _: Exchanges(rules, settings.market_lateness_ms, encoder, told), 1),
+    ]
+
+
+def build(settings: Settings) -> engine.Job:
+    """Return the job, its topics looked up."""
+    registry, writers = registries.for_worker(settings)
+    encoder = Encoder(writers, settings.value_format)
+    changelogs = tuple(f"{settings.app_id}-{table}-changelog" for table in ("state", "market"))
+    found = asyncio.run(partitions(settings, (LIQUIDATIONS, FUNDING, *OPTIONAL, SNAPSHOTS, *changelogs)))
+    how = connection(settings)
+    options = Options(
+        settings.app_id, how, settings.transaction_timeout_ms, settings.flush_interval_ms, settings.idle_timeout_ms,
+        settings.check_crcs,
+    )
+    job = engine.JobOptions(
+        settings.broker, credentials(settings), settings.session_timeout_ms, settings.fetch_bytes, settings.check_crcs,
+        settings.web_host, settings.web_port, settings.data_dir, settings.log_level,
+    )  # fmt: skip
+    kinds = stages(settings, found, registry, encoder)
+    built = engine.build(kinds, job, options, registry)
+    for stage in kinds:
+        register(built, stage)
+    serve(settings, built)
+    return built
+
+
+def serve(settings: Settings, job: engine.Job) -> None:
+    """Put metrics, health and the API on Faust's web server."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    lateness_ms = {LIQUIDATIONS: settings.lateness_ms, SNAPSHOTS: settings.market_lateness_ms}
+    metrics = Metrics(job.owners, registry, settings.symbols_allowed, lateness_ms)
+    pulse = Pulse(metrics.loop_delay.observe)
+    pages = Pages(Health(job.owners, pulse, lambda: job.crashed, settings.stuck_ms / 1000), registry)
+    served: web.Application = job.web.web_app  # type: ignore[attr-defined]  # the driver is aiohttp's
+    served.add_routes(pages.routes())
+    served.cleanup_ctx.append(pages.beat)
+
+
+def run(settings: Settings) -> None:
+    """Run the worker until it is told to stop."""
+    try:
+        job = build(settings)
+    except ValueError as error:
+        log.error("worker_stopped", reason=str(error))  # noqa: TRY400 - a sentence for the operator, not a traceback
+        sys.exit(2)
+    sys.exit(engine.run(job, settings.log_level))

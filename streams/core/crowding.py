@@ -1,0 +1,256 @@
+"""When one side of a market is crowded, by its funding, and when that starts, changes grade and ends.
+
+The rate of an instrument holds from its event time until its next record, or until it is stale. When an asset's
+clock, its newest event time, passes the end of a UTC hour, that hour is closed: each instrument's rates become a mean
+over time, the asset's is their mean by open interest (where each of them has one; else each counts the same), and
+every series is judged. Nothing else decides anything, so the result is a function of the records in log order, and
+the same for settlements and for a feed that repeats those rates every second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from streams.core import crowding_rows as rows
+from streams.core.crowding_asset import Asset, Identity, Member, Part, RateInForce, mean_of, weigh
+from streams.core.crowding_rows import Key
+from streams.core.crowding_rule import GRADES, NANO, CrowdingRule, annualised_nano
+from streams.core.crowding_series import DAY_MS, HOUR_MS, Change, Series
+from streams.core.events import Funding, PositionSide, Scope, micro_usd
+from streams.core.reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Record = dict[str, Any]
+
+
+def _without_headline(_: Record) -> str:
+    return ""
+
+
+class Crowding:
+    """The crowded positions of one source partition of ``funding``.
+
+    Parameters
+    ----------
+    rule
+        Thresholds.
+    headline
+        Makes the sentence of a record, which is complete but for it.
+
+    Examples
+    --------
+    Three days at 0.10 % per 8 h, as settlements. The grade comes with the 48th hour in a row:
+
+    >>> from streams.core.events import Instrument
+    >>> def settled(number, rate):
+    ...     time = 1_700_006_400_000 + number * 8 * HOUR_MS
+    ...     return Funding(Instrument("binance", "BTCUSDT", "BTC"), rate, 8.0, None, None, None, 2e9, time, time)
+    >>> crowding = Crowding(CrowdingRule())
+    >>> found = [record for number in range(7) for record in crowding.step(settled(number, 0.001))]
+    >>> [(record["scope"], record["phase"], record["grade"]) for record in found]
+    [('INSTRUMENT', 'STARTED', 'EXTREME'), ('ASSET', 'STARTED', 'EXTREME')]
+    >>> found[1]["event_time"] == 1_700_006_400_000 + 48 * HOUR_MS
+    True
+    >>> crowding.crowded("BTC", PositionSide.LONG)
+    ('EXTREME', 1700179200000)
+
+    Three days at the base rate are not crowded:
+
+    >>> crowding = Crowding(CrowdingRule())
+    >>> [record for number in range(10) for record in crowding.step(settled(number, 0.0001))]
+    []
+
+    """
+
+    def __init__(self, rule: CrowdingRule, headline: Callable[[Record], str] = _without_headline) -> None:
+        self.rule = rule
+        self._headline = headline
+        self._assets: dict[str, Asset] = {}
+        self._dirty: dict[Key, RateInForce | Series | list[int | None] | None] = {}
+
+    def step(self, funding: Funding) -> list[Record]:
+        """Fold one record and return what follows, as ``CrowdedPosition`` records.
+
+        A record that is not newer than the newest of its instrument changes nothing: the first one said of a time
+        stands, so that a repeat is harmless wherever it comes.
+
+        """
+        name, time_ms = funding.instrument.asset, funding.event_time_ms
+        asset = self._assets.setdefault(name, Asset((name,)))
+        identity: Identity = tuple(funding.instrument)
+        known = asset.members.get(identity)
+        if known is not None and time_ms <= known.rate.event_time_ms:
+            return []
+        records = self._move_clock(asset, time_ms)
+        member = asset.member(identity)
+        if member is not known:
+            member.rate.open_hour(_hour_of(asset.clock_ms))
+            member.rate.since_ms = max(member.rate.since_ms, time_ms)
+        member.rate.replace(
+            time_ms,
+            time_ms + round(self.rule.stale_after_intervals * funding.funding_interval_hours * HOUR_MS),
+            annualised_nano(funding.funding_rate, funding.funding_interval_hours),
+            micro_usd(funding.open_interest_usd or 0.0),
+        )
+        self._dirty[Key("r", identity)] = member.rate
+        return records
+
+    def reading(self, asset: str, at_ms: int) -> Reading | None:
+        """Return an asset's funding, annualised: the mean of its horizon, or of the rates in force in its first hour.
+
+        Parameters
+        ----------
+        asset
+            Base asset.
+        at_ms
+            When it is asked for; the age is from the asset's newest record to this, and never negative.
+
+        """
+        found = self._assets.get(asset)
+        if found is None or found.clock_ms < 0:
+            return None
+        value = found.series.value if found.series.hours else found.rate_in_force()
+        if value is None:
+            return None
+        percentile = found.series.percentile(self.rule, value)
+        return Reading(value / NANO, percentile, max(0, at_ms - found.clock_ms))
+
+    def crowded(self, asset: str, side: PositionSide) -> tuple[str, int] | None:
+        """Return the grade that is running for an asset's side and since when (ms), or None."""
+        found = self._assets.get(asset)
+        running = found.series.running if found else None
+        if running is None or running.side is not side:
+            return None
+        return GRADES[running.grade - 1], running.started_ms
+
+    @property
+    def instruments(self) -> int:
+        """How many instruments are remembered."""
+        return sum(len(asset.members) for asset in self._assets.values())
+
+    def dirty_rows(self) -> list[tuple[bytes, bytes | None]]:
+        """Return the rows that changed since the last call, by key; a value of None deletes its row."""
+        changed = [(key.encode(), rows.encode(state)) for key, state in self._dirty.items()]
+        self._dirty.clear()
+        return sorted(changed)
+
+    def load(self, key: bytes, value: bytes) -> None:
+        """Put one saved row back; rows may come in any order, all of them before the next step."""
+        kind, identity, block = Key.decode(key)
+        asset = self._assets.setdefault(identity[-1], Asset((identity[-1],)))
+        owner = asset if len(identity) == 1 else asset.member(identity)
+        if kind == "r":
+            rate = rows.decode_rate(value)
+            asset.member(identity).rate = rate
+            asset.clock_ms = max(asset.clock_ms, rate.event_time_ms)
+        elif block is None:
+            owner.series = rows.decode_series(value, owner.series.history)
+        else:
+            owner.series.history.load(block, rows.decode_block(value))
+
+    def _move_clock(self, asset: Asset, to_ms: int) -> list[Record]:
+        if asset.clock_ms < 0:
+            asset.clock_ms = to_ms
+        records: list[Record] = []
+        hour_ms, last_ms = _hour_of(asset.clock_ms), _hour_of(to_ms)
+        # A gap of a year is some hours until all rates are stale, and then one step.
+        while hour_ms < last_ms and asset.knows_a_rate_at(hour_ms + HOUR_MS):
+            hour_ms += HOUR_MS
+            records += self._close_hour(asset, hour_ms)
+        if hour_ms < last_ms:
+            self._open_hour(asset, last_ms)
+        if to_ms // DAY_MS > asset.clock_ms // DAY_MS:
+            self._forget_before(asset, to_ms - self.rule.history_days_max * DAY_MS)
+        asset.clock_ms = max(asset.clock_ms, to_ms)
+        return records
+
+    def _open_hour(self, asset: Asset, start_ms: int) -> None:
+        for member in asset.members.values():
+            member.rate.open_hour(start_ms)
+            self._dirty[Key("r", member.identity)] = member.rate
+
+    def _close_hour(self, asset: Asset, end_ms: int) -> list[Record]:
+        parts: list[Part] = []
+        records: list[Record] = []
+        for member in asset.members.values():
+            value = member.rate.close_hour(end_ms)
+            part = [] if value is None else [Part(member, value, member.rate.weight)]
+            parts += part
+            records += self._close_series(member, value, part, end_ms)
+            self._dirty[Key("r", member.identity)] = member.rate
+        parts = weigh(parts)
+        return records + self._close_series(asset, mean_of(parts), parts, end_ms)
+
+    def _close_series(self, owner: Asset | Member, value: int | None, parts: list[Part], end_ms: int) -> list[Record]:
+        series = owner.series
+        if value is None and not series.hours:
+            return []
+        changes = series.close_empty_hour(self.rule) if value is None else series.close_hour(self.rule, value, end_ms)
+        self._dirty[Key("s", owner.identity)] = series
+        for number in series.history.changed:
+            self._dirty[Key("d", owner.identity, number)] = series.history.blocks.get(number)
+        series.history.changed.clear()
+        return [self._record(owner, change, parts, end_ms) for change in changes]
+
+    def _forget_before(self, asset: Asset, oldest_ms: int) -> None:
+        for member in [member for member in asset.members.values() if member.rate.event_time_ms < oldest_ms]:
+            for kind in ("r", "s"):
+                self._dirty[Key(kind, member.identity)] = None
+            for number in member.series.history.blocks:
+                self._dirty[Key("d", member.identity, number)] = None
+            del asset.members[member.identity]
+
+    def _record(self, owner: Asset | Member, change: Change, parts: list[Part], end_ms: int) -> Record:
+        running = change.running
+        scope = Scope.ASSET if len(owner.identity) == 1 else Scope.INSTRUMENT
+        exchange, symbol = owner.identity[:2] if scope is Scope.INSTRUMENT else (None, None)
+        key = "|".join(owner.identity[:2])
+        record = {
+            "crowded_id": _identify(scope, key, running.side.name, running.started_ms, running.rule_version),
+            "sequence": running.sequence,
+            "rule_version": running.rule_version,
+            "scope": scope.value,
+            "key": key,
+            "exchange": exchange,
+            "symbol": symbol,
+            "asset": owner.identity[-1],
+            "position_side": running.side.name,
+            "phase": change.phase,
+            "grade": GRADES[running.grade - 1],
+            "funding_rate_annualised": change.value / NANO,
+            "percentile": change.percentile,
+            "history_days": float(len(owner.series.history.ranked)),
+            "streak_hours": float(change.streak_hours),
+            "exchanges": _exchanges(parts, end_ms),
+            "started": running.started_ms,
+            "event_time": end_ms,
+            "ended": end_ms if change.phase == "ENDED" else None,
+            "headline": "",
+        }
+        record["headline"] = self._headline(record)
+        return record
+
+
+def _hour_of(time_ms: int) -> int:
+    return time_ms // HOUR_MS * HOUR_MS
+
+
+def _exchanges(parts: list[Part], end_ms: int) -> list[Record]:
+    total = sum(part.weight for part in parts)
+    return [
+        {
+            "exchange": part.member.identity[0],
+            "symbol": part.member.identity[1],
+            "funding_rate_annualised": part.member.series.value / NANO,
+            "weight": part.weight / total if len(parts) > 1 else 1.0,
+            "age_ms": end_ms - part.member.rate.event_time_ms,
+        }
+        for part in parts
+    ]
+
+
+def _identify(*parts: object) -> str:
+    return hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,40 @@
+"""Whose fault it is: the producer's records are refused with one of these reasons."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a record became a dead letter; the metric label and the header."""
+
+    UNDECODABLE = "undecodable"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    WRONG_KEY = "wrong_key"
+    MISSING_FIELD = "missing_field"
+    UNKNOWN_SIDE = "unknown_side"
+    IMPOSSIBLE_NUMBER = "impossible_number"
+    ABOVE_CEILING = "above_ceiling"
+    NOTIONAL_MISMATCH = "notional_mismatch"
+    IMPOSSIBLE_TIME = "impossible_time"
+    EVENT_TIME_IN_FUTURE = "event_time_in_future"
+    TOO_OLD = "too_old"
+    TOO_MANY_INSTRUMENTS = "too_many_instruments"
+
+
+class InvalidEvent(ValueError):
+    """A record that cannot be used: the producer's fault, never ours.
+
+    Parameters
+    ----------
+    reason
+        What is wrong, as a metric label.
+    detail
+        One sentence for a tired operator: the field, the rule, the value.
+
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

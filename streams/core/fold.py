@@ -1,0 +1,199 @@
+"""What a batch of liquidations does to one source partition: totals, cascades, rows that changed.
+
+The fold is defined one record at a time and done in columns. A batch is
+screened (``screen``), cut where an hour of the baseline closes, and each
+stretch is added to the panes (``panes``) at once, after the assets in which
+something could happen have been followed record by record (``follow``). No
+result depends on where a batch was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.core.bands import price_bands
+from streams.core.baseline import HOUR_MS, Baseline
+from streams.core.cascade import CascadeRule
+from streams.core.cells import gather
+from streams.core.errors import Reason
+from streams.core.events import LiquidationColumns, Scope
+from streams.core.follow import Follower, Notice, in_order
+from streams.core.ontime import OnTime
+from streams.core.panes import Panes
+from streams.core.screen import Accepted, Screen, ScreenRule
+from streams.core.stretch import Stretch
+from streams.core.windows import DAY, HOUR, LENGTHS, MINUTE
+
+Ints = NDArray[np.int64]
+_QUARTER = LENGTHS[2]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRule:
+    """Everything that decides what a partition's liquidations mean."""
+
+    screen: ScreenRule
+    cascades: dict[Scope, CascadeRule]
+
+
+@dataclass(slots=True)
+class Folded:
+    """What became of a batch: positions refused, counts that add up to its length, notices in log order."""
+
+    aggregated: int = 0
+    late: int = 0
+    duplicates: int = 0
+    refused: list[tuple[int, Reason, str]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+class Fold:
+    """The liquidations of one source partition."""
+
+    def __init__(self, rule: FoldRule) -> None:
+        self.rule = rule
+        self.screen = Screen(rule.screen)
+        self.panes = Panes()
+        self.baseline = Baseline()
+        self.follower = Follower(self.panes, self.baseline, rule.cascades, rule.screen.lateness_ms)
+        self.on_time = OnTime()
+        self.changed_minutes: dict[int, set[int]] = {}
+        self.new_identities: list[tuple[NDArray[np.uint64], Ints]] = []
+
+    @property
+    def clock_ms(self) -> int | None:
+        return self.screen.clock_ms
+
+    def fold(self, columns: LiquidationColumns) -> Folded:
+        """Fold a batch of one partition, in log order."""
+        clock_before = self._clock()
+        clocks_before = {i.asset: self._asset_clock(i.asset) for i in columns.instruments}
+        accepted = self.screen.accept(columns)
+        folded = Folded(len(accepted.index), int(accepted.late.sum()), len(accepted.duplicates), accepted.refused)
+        if len(accepted.index):
+            batch = self._columns(columns, accepted)
+            self.new_identities.append((columns.identity[accepted.index], columns.event_time_ms[accepted.index]))
+            before = {number: clocks_before[self.panes.assets[number]] for number in np.unique(batch.asset).tolist()}
+            for stretch in self._stretches(batch):
+                folded.notices += self._stretch(stretch, clock_before, before)
+                clock_before = int(stretch.clock_ms[-1])
+                for number in before:
+                    mine = stretch.asset_clock_ms[stretch.asset == number]
+                    before[number] = int(mine[-1]) if len(mine) else before[number]
+        return folded
+
+    def tick(self, clock_ms: int) -> list[Notice]:
+        """Let time pass without a record: the partition's clock is now ``clock_ms``."""
+        before = self._clock()
+        if clock_ms <= before:
+            return []
+        self.screen.clock_ms = clock_ms
+        self._close_hours(clock_ms)
+        notices = self._follow(self.follower.open_assets(), Stretch.of_time(clock_ms), {})
+        self.panes.advance(clock_ms // 1000)
+        return notices
+
+    def _clock(self) -> int:
+        return -1 if self.screen.clock_ms is None else self.screen.clock_ms
+
+    def _asset_clock(self, asset: str) -> int:
+        return self.screen.asset_clock_ms.get(asset, -1)
+
+    def _columns(self, columns: LiquidationColumns, accepted: Accepted) -> Stretch:
+        """Return the accepted records as columns, their instruments opened."""
+        index = accepted.index
+        code = columns.instrument[index]
+        used = np.unique(code).tolist()
+        rows = np.zeros(len(columns.instruments), np.int64)
+        for number in used:
+            rows[number] = self.panes.row(columns.instruments[number])
+        row = rows[code]
+        price = columns.price[index]
+        return Stretch(
+            row, self.panes.asset_of_row[row], columns.side[index], columns.notional[index], price, price_bands(price),
+            columns.event_time_ms[index], accepted.clock_ms, accepted.asset_clock_ms, accepted.on_time,
+        )  # fmt: skip
+
+    def _stretches(self, batch: Stretch) -> Iterator[Stretch]:
+        """Cut where the watermark enters a new hour."""
+        hour = (batch.clock_ms - self.rule.screen.lateness_ms) // HOUR_MS
+        cuts = [0, *(np.flatnonzero(hour[1:] != hour[:-1]) + 1).tolist(), len(hour)]
+        for start, end in zip(cuts, cuts[1:], strict=False):
+            yield batch.part(start, end)
+
+    def _close_hours(self, clock_ms: int) -> None:
+        due = self.baseline.hours_due(clock_ms - self.rule.screen.lateness_ms)
+        first, last = self.panes.span()
+        for hour in range(max(due.start, first // 60), min(due.stop, last // 60 + 1)):
+            self.baseline.close(hour, self.panes.totals_between(hour * HOUR, (hour + 1) * HOUR))
+        if due:
+            self.baseline.forget()
+
+    def _stretch(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> list[Notice]:
+        self._close_hours(int(stretch.clock_ms[0]))
+        self.baseline.start(np.unique(stretch.row).tolist(), self.baseline.open_hour or 0)
+        followed = self._possible(stretch, clock_before, before)
+        notices = self._follow(followed, stretch, before)
+        self._add(stretch)
+        return notices
+
+    def _follow(self, assets: set[int], stretch: Stretch, before: dict[int, int]) -> list[Notice]:
+        found: list[Notice] = []
+        if not assets:
+            return found
+        past = self.follower.past(assets)
+        for asset in sorted(assets):
+            asset_before = before[asset] if asset in before else self._asset_clock(self.panes.assets[asset])
+            found += self.follower.follow(asset, asset_before, stretch, past[asset])
+        return in_order(found)
+
+    def _possible(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> set[int]:
+        """Return the assets with an open cascade, and those whose windows could reach the lowest bar in this stretch."""
+        held = np.zeros((len(self.panes.assets), 2), np.int64)
+        np.add.at(held, (stretch.asset, stretch.side), stretch.notional)
+        possible = self.follower.open_assets()
+        for asset in np.unique(stretch.asset).tolist():
+            recent = before[asset] // 1000 >= clock_before // 1000 - (_QUARTER - 300)
+            most = (held[asset] + self.panes.bounds[0 if recent else 1, asset]).max()
+            if most >= self.follower.floor:
+                possible.add(asset)
+        return possible
+
+    def _add(self, stretch: Stretch) -> None:
+        panes = self.panes
+        panes.advance(int(stretch.clock_ms[-1]) // 1000)
+        second, now = stretch.time_ms // 1000, stretch.clock_ms // 1000
+        remembered = second // MINUTE >= (now + 1 - DAY) // MINUTE
+        if not remembered.all():
+            stretch = stretch.where(remembered)
+            second, now = second[remembered], now[remembered]
+            if not len(second):
+                return
+        panes.touch(stretch.row, now)
+        np.maximum.at(panes.newest_ms, stretch.row, stretch.time_ms)
+        # What is over an hour behind the partition is remembered by its minute only.
+        kept = (now + 1 - HOUR) // MINUTE * MINUTE
+        coarse = np.where(second < kept, second - second % MINUTE, second)
+        sums = np.zeros((len(second), 4), np.int64)
+        lines = np.arange(len(second))
+        sums[lines, stretch.side] = stretch.notional
+        sums[lines, 2 + stretch.side] = 1
+        place = (stretch.row << 22) | stretch.band
+        places, slot = np.unique(place, return_inverse=True)
+        slots = panes.slots(places >> 22, places & 0x3FFFFF)
+        cells = gather(slots[slot], coarse, sums, stretch.notional)
+        panes.add(cells)
+        self._mark(cells.slot, cells.second // MINUTE)
+        timely = stretch.on_time
+        if timely.any():
+            exchange = panes.exchange_of_row[stretch.row[timely]]
+            self.on_time.add(panes.exchanges, exchange, second[timely], stretch.side[timely], stretch.notional[timely])
+
+    def _mark(self, slot: Ints, minute: Ints) -> None:
+        """Note which (minute, row) have changed since the last flush."""
+        for pair in np.unique((minute << 22) | self.panes.row_of(slot)).tolist():
+            self.changed_minutes.setdefault(pair >> 22, set()).add(pair & 0x3FFFFF)

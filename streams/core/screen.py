@@ -1,0 +1,260 @@
+"""Which of the liquidations that arrive count: clocks, lateness, repeats, age.
+
+For each record in log order, with the asset's clock and the partition's clock
+taken as if the record were accepted:
+
+* a new instrument beyond the limit is refused (``too_many_instruments``);
+* more than 24 h behind its asset's clock is refused (``too_old``);
+* a *duplicate* has the exchange, symbol and liquidation_id of an accepted
+  record that is less than the horizon behind the asset's clock, and less than
+  the horizon and an hour behind the partition's;
+* what is left is accepted, moves both clocks, and is *late* if it is more than
+  ``lateness`` behind its asset's clock.
+
+A clock that has left the 24 h that the partition remembers is forgotten.
+Batches are judged at once where every clock in the batch leads to the same
+answer, one by one where it does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.core.errors import Reason
+from streams.core.events import Instrument, LiquidationColumns
+from streams.core.windows import DAY_MS, MINUTE, SECOND_MS, minutes_kept
+
+Ints = NDArray[np.int64]
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenRule:
+    """How late, how long ago and how many: milliseconds and a count."""
+
+    lateness_ms: int = 2_000
+    market_lateness_ms: int = 5_000
+    duplicate_horizon_ms: int = HOUR_MS
+    instruments_max: int = 20_000
+
+
+@dataclass(slots=True)
+class Accepted:
+    """The accepted records of a batch, in log order, with the clocks as they stood after each.
+
+    Attributes
+    ----------
+    index
+        Position in the batch.
+    asset_clock_ms, clock_ms
+        The record's asset's clock and the partition's.
+    late, on_time
+        Behind its asset's clock; not behind the partition's by more than the market's lateness.
+    duplicates
+        Positions of the duplicates.
+    refused
+        (position, reason, sentence) of what cannot count.
+
+    """
+
+    index: Ints
+    asset_clock_ms: Ints
+    clock_ms: Ints
+    late: NDArray[np.bool_]
+    on_time: NDArray[np.bool_]
+    duplicates: list[int] = field(default_factory=list)
+    refused: list[tuple[int, Reason, str]] = field(default_factory=list)
+
+
+class Seen:
+    """Identities of accepted records and their newest event time, forgotten in the chunks in which they came."""
+
+    def __init__(self) -> None:
+        self.times: dict[int, int] = {}
+        self.chunks: dict[int, tuple[NDArray[np.uint64], Ints]] = {}
+        self._next = 0
+
+    def add_chunk(self, identity: NDArray[np.uint64], time_ms: Ints, number: int | None = None) -> int:
+        """Remember what one flush accepted; return the number of its row."""
+        number = self._next if number is None else number
+        self._next = max(self._next, number + 1)
+        self.chunks[number] = (identity, time_ms)
+        return number
+
+    def restore(self, number: int, identity: NDArray[np.uint64], time_ms: Ints) -> None:
+        self.add_chunk(identity, time_ms, number)
+        for key, time in zip(identity.tolist(), time_ms.tolist(), strict=True):
+            self.times[key] = max(time, self.times.get(key, time))
+
+    def forget(self, until_ms: int) -> list[int]:
+        """Drop the chunks all of whose times are at or before ``until_ms``; return their numbers."""
+        gone = [number for number, (_, times) in self.chunks.items() if int(times.max()) <= until_ms]
+        for number in gone:
+            for key in self.chunks.pop(number)[0].tolist():
+                if self.times.get(key, until_ms + 1) <= until_ms:
+                    del self.times[key]
+        return gone
+
+
+class Screen:
+    """The clocks and the memory of one source partition."""
+
+    def __init__(self, rule: ScreenRule) -> None:
+        self.rule = rule
+        self.clock_ms: int | None = None
+        self.asset_clock_ms: dict[str, int] = {}
+        self.instruments: set[Instrument] = set()
+        self.new_instruments: list[Instrument] = []  # since the last flush
+        self.seen = Seen()
+
+    def clock_of(self, asset: str) -> int | None:
+        """Return an asset's clock while the partition remembers it."""
+        clock = self.asset_clock_ms.get(asset)
+        if clock is None or self.clock_ms is None or _remembered(clock, self.clock_ms):
+            return clock
+        return None
+
+    def repeats_until(self) -> int:
+        """Return the event time at or before which the partition's clock has ended every duplicate horizon."""
+        return (self.clock_ms or 0) - self.rule.duplicate_horizon_ms - HOUR_MS
+
+    def accept(self, columns: LiquidationColumns) -> Accepted:
+        """Judge a batch and move the clocks."""
+        names = [instrument.asset for instrument in columns.instruments]
+        assets = list(dict.fromkeys(names))
+        number = {asset: at for at, asset in enumerate(assets)}
+        code = np.array([number[name] for name in names], np.int64)[columns.instrument]
+        before = np.array([_or(self.clock_of(asset)) for asset in assets], np.int64)
+        accepted = self._at_once(columns, code, before) or self._one_by_one(columns)
+        if len(accepted.index):
+            self._move(assets, code[accepted.index], accepted)
+            met = [columns.instruments[i] for i in np.unique(columns.instrument[accepted.index]).tolist()]
+            self.new_instruments += [instrument for instrument in met if instrument not in self.instruments]
+            self.instruments.update(met)
+        return accepted
+
+    def _move(self, assets: list[str], code: Ints, accepted: Accepted) -> None:
+        self.clock_ms = int(accepted.clock_ms[-1])
+        newest = np.full(len(assets), -1, np.int64)
+        np.maximum.at(newest, code, accepted.asset_clock_ms)
+        for at in np.flatnonzero(newest >= 0).tolist():
+            self.asset_clock_ms[assets[at]] = int(newest[at])
+
+    def _at_once(self, columns: LiquidationColumns, code: Ints, before: Ints) -> Accepted | None:
+        """Judge a batch in which nothing is refused and no duplicate could move a clock; None if it is not one."""
+        time = columns.event_time_ms
+        new = sum(instrument not in self.instruments for instrument in columns.instruments)
+        latest = before.copy()
+        np.maximum.at(latest, code, time)
+        crowded = len(self.instruments) + new > self.rule.instruments_max
+        if crowded or (time < latest[code] - DAY_MS).any() or self._forgets(before, time):
+            return None
+        repeated = self._repeated(columns)
+        where = np.array([at for at, _ in repeated], np.int64)
+        known = np.array([event for _, event in repeated], np.int64)
+        if (time[where] > known).any():
+            return None
+        asset_clock, clock = self._clocks(time, code, before)
+        horizon = self.rule.duplicate_horizon_ms
+        twin = known > np.maximum(asset_clock[where] - horizon, clock[where] - horizon - HOUR_MS)
+        duplicates = where[twin]
+        index = np.delete(np.arange(len(time)), duplicates)
+        times = self.seen.times
+        for key, event in zip(columns.identity[index].tolist(), time[index].tolist(), strict=True):
+            times[key] = event
+        times.update(zip(columns.identity[where].tolist(), known.tolist(), strict=True))
+        return self._judged(index, asset_clock[index], clock[index], time[index], duplicates.tolist(), [])
+
+    def _repeated(self, columns: LiquidationColumns) -> list[tuple[int, int]]:
+        """Return (position, newest event time so far) of the records whose identity is known, from before or from this batch."""
+        seen, fresh, found = self.seen.times, {}, []
+        for at, (key, event) in enumerate(zip(columns.identity.tolist(), columns.event_time_ms.tolist(), strict=True)):
+            known = seen.get(key)
+            if known is None:
+                known = fresh.get(key)
+            if known is None:
+                fresh[key] = event
+            else:
+                found.append((at, known))
+        return found
+
+    def _forgets(self, before: Ints, time: Ints) -> bool:
+        """Whether an asset's clock could be forgotten in the middle of the batch."""
+        oldest = min(int(time.min()), int(before[before >= 0].min(initial=time[0])))
+        return not _remembered(oldest, max(int(time.max()), _or(self.clock_ms)))
+
+    def _clocks(self, time: Ints, code: Ints, before: Ints) -> tuple[Ints, Ints]:
+        """Return each record's asset's clock and the partition's, as after it."""
+        clock = np.maximum.accumulate(np.concatenate(([_or(self.clock_ms)], time)))[1:]
+        order = np.argsort(code, kind="stable")
+        span = np.int64(1) << 42  # a millisecond of the year 2109 fits below it
+        running = np.maximum.accumulate(np.maximum(time[order], before[code[order]]) + code[order] * span)
+        asset_clock = np.empty_like(time)
+        asset_clock[order] = running - code[order] * span
+        return asset_clock, clock
+
+    def _judged(
+        self, index: Ints, asset_clock: Ints, clock: Ints, time: Ints, duplicates: list[int], refused: list[tuple[int, Reason, str]]
+    ) -> Accepted:
+        late = time < asset_clock - self.rule.lateness_ms
+        on_time = time >= clock - self.rule.market_lateness_ms
+        return Accepted(index, asset_clock, clock, late, on_time, duplicates, refused)
+
+    def _one_by_one(self, columns: LiquidationColumns) -> Accepted:
+        rule, seen = self.rule, self.seen.times
+        instruments, clocks, clock = set(self.instruments), dict(self.asset_clock_ms), self.clock_ms
+        index, asset_clock, partition_clock, duplicates = [], [], [], []
+        refused: list[tuple[int, Reason, str]] = []
+        for at, (code, time, key) in enumerate(
+            zip(columns.instrument.tolist(), columns.event_time_ms.tolist(), columns.identity.tolist(), strict=True)
+        ):
+            instrument = columns.instruments[code]
+            known = clocks.get(instrument.asset)
+            if known is not None and clock is not None and not _remembered(known, clock):
+                known = None
+            mine, all_ = max(_or(known), time), max(_or(clock), time)
+            refusal = self._refusal(instrument, instruments, mine, time)
+            if refusal:
+                refused.append((at, *refusal))
+                continue
+            twin = seen.get(key)
+            if twin is not None and twin > max(mine - rule.duplicate_horizon_ms, all_ - rule.duplicate_horizon_ms - HOUR_MS):
+                duplicates.append(at)
+                continue
+            seen[key] = max(time, twin or 0)
+            clocks[instrument.asset], clock = mine, all_
+            instruments.add(instrument)
+            index.append(at)
+            asset_clock.append(mine)
+            partition_clock.append(all_)
+        where = np.array(index, np.int64)
+        time_ms = columns.event_time_ms[where]
+        return self._judged(
+            where, np.array(asset_clock, np.int64), np.array(partition_clock, np.int64), time_ms, duplicates, refused
+        )
+
+    def _refusal(self, instrument: Instrument, known: set[Instrument], clock: int, time: int) -> tuple[Reason, str] | None:
+        if time < clock - DAY_MS:
+            behind = (clock - time) / HOUR_MS
+            return Reason.TOO_OLD, (
+                f"{instrument.exchange} {instrument.symbol}: event_time is {behind:.1f} h behind the newest of asset "
+                f"{instrument.asset}; liquidations count up to 24 h behind it"
+            )
+        if instrument not in known and len(known) >= self.rule.instruments_max:
+            return Reason.TOO_MANY_INSTRUMENTS, (
+                f"{instrument.exchange} {instrument.symbol} would be instrument {len(known) + 1} of this partition; "
+                f"STREAMS_INSTRUMENTS_MAX is {self.rule.instruments_max}"
+            )
+        return None
+
+
+def _or(clock: int | None) -> int:
+    return -1 if clock is None else clock
+
+
+def _remembered(time_ms: int, clock_ms: int) -> bool:
+    """Whether a time lies in the 24 h that a partition with this clock remembers."""
+    return time_ms // SECOND_MS // MINUTE >= minutes_kept(clock_ms // SECOND_MS)

@@ -1,0 +1,67 @@
+"""Totals of scopes in the six windows, from sums per scope and price band."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.core.bands import WIDE, band_price
+from streams.core.cells import LONG_COUNT, LONG_USD, NO_PRICE, SHORT_COUNT, SHORT_USD, runs
+
+Ints = NDArray[np.int64]
+
+
+class Totals(NamedTuple):
+    """Totals of ``n`` scopes in the six windows; each field is a (6, n) array, money in micro-USD, prices in USD."""
+
+    sums: Ints  # (6, n, 4)
+    largest: Ints
+    price_low: NDArray[np.float64]
+    price_high: NDArray[np.float64]
+    densest_low: NDArray[np.float64]
+    densest_high: NDArray[np.float64]
+    densest: Ints
+
+
+def summarise(scope: Ints, band: Ints, sums: Ints, largest: Ints, count: int) -> Totals:
+    """Return totals per scope and window from sums per (scope, band).
+
+    Parameters
+    ----------
+    scope, band
+        Of each of ``m`` lines; a scope without lines has totals of zero.
+    sums
+        (w, m, 4) sums per window and line.
+    largest
+        (w, count) largest single per window and scope, micro-USD.
+    count
+        How many scopes there are.
+
+    """
+    windows = sums.shape[0]
+    order = np.lexsort((band, scope))
+    scope, band, sums = scope[order], band[order], sums[:, order]
+    total = np.zeros((windows, count, 4), np.int64)
+    shape = (windows, count)
+    low, high, dense_low, dense_high = (np.full(shape, np.nan) for _ in range(4))
+    dense = np.zeros(shape, np.int64)
+    if len(scope):
+        scopes, first = runs(scope)
+        total[:, scopes] = np.add.reduceat(sums, first, axis=1)
+        wide, wide_first = runs((scope << 24) | (band >> WIDE))
+        usd = np.add.reduceat(sums[:, :, LONG_USD] + sums[:, :, SHORT_USD], wide_first, axis=1)
+        wide_scope = np.searchsorted(first, wide_first, side="right") - 1
+        _, group = runs(wide_scope)
+        filled = (sums[:, :, LONG_COUNT] + sums[:, :, SHORT_COUNT] > 0) & (band > NO_PRICE)
+        lowest = np.minimum.reduceat(np.where(filled, band, 1 << 40), first, axis=1)
+        highest = np.maximum.reduceat(np.where(filled, band, -1), first, axis=1)
+        most = np.maximum.reduceat(usd, group, axis=1)
+        ties = np.where(usd == most[:, wide_scope], wide & 0xFFFFFF, 1 << 40)
+        densest = np.minimum.reduceat(ties, group, axis=1) << WIDE
+        some = highest >= 0
+        for target, value in ((low, lowest), (high, highest + 1), (dense_low, densest), (dense_high, densest + (1 << WIDE))):
+            target[:, scopes] = np.where(some, band_price(np.where(some, value, 0)), np.nan)
+        dense[:, scopes] = np.where(some, most, 0)
+    return Totals(total, largest, low, high, dense_low, dense_high, dense)

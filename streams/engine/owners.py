@@ -1,0 +1,341 @@
+"""Who owns what: from an assignment to units, from batches to flushes.
+
+The laws of this room:
+
+* a unit is fenced before its changelog is read, and read before its sources are sought;
+* what lies below ``unit.next`` was seen before and is dropped; a batch that begins beyond it means that one was
+  lost on the way, and the source is sought again;
+* one transaction of a unit at a time; folding goes on meanwhile;
+* memory belongs to one generation: dropped on revoke, restored on assign;
+* any failure stops the process. Nothing that was not committed has happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from streams.codec import rows as codec
+from streams.codec.batch import RecordBatch
+from streams.codec.registry import Registry
+from streams.engine import changelog
+from streams.engine.batching import Delivered
+from streams.engine.size import StateSize
+from streams.engine.transaction import Writer
+from streams.units.unit import Tally, Unit, WrongTopic
+
+log = structlog.get_logger()
+_LOST_MAX = 5
+
+
+def _unheard(*_: Any) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A kind of unit: its changelog, its source topics, and how one is made for a partition."""
+
+    changelog: str
+    sources: tuple[str, ...]
+    make: Callable[[int], Unit]
+    partitions: int
+
+    @property
+    def clock_topic(self) -> str:
+        """The source that moves the unit's clock: silence of the others is not its concern."""
+        return self.sources[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the owners need to know of the settings."""
+
+    group: str
+    connection: Mapping[str, Any]
+    transaction_timeout_ms: int
+    flush_interval_ms: int
+    idle_timeout_ms: int
+    check_crcs: bool
+
+
+@dataclass(slots=True)
+class Owned:
+    """A unit that this process owns in this generation."""
+
+    stage: Stage
+    unit: Unit
+    writer: Writer
+    task: asyncio.Task[None] | None = None
+    again: bool = False
+    lost: int = 0
+    seeking: set[str] = field(default_factory=set)
+    heard: float = 0.0  # monotonic: when the last batch came, or time was last given
+    gave_time: bool = False
+    size: StateSize = field(default_factory=StateSize)
+    flush_began: float | None = None  # monotonic: when the transaction in flight began
+    flush_ended: float = 0.0  # monotonic: when the last one was committed
+    flush_seconds: float = 0.0
+    flush_rows: int = 0
+
+
+class Owners:
+    """All units of this process."""
+
+    def __init__(self, app: Any, stages: Iterable[Stage], options: Options, registry: Registry) -> None:
+        self.app = app
+        self.options = options
+        self.registry = registry
+        self._stages = {stage.changelog: stage for stage in stages}
+        self._by_source = {topic: stage for stage in self._stages.values() for topic in stage.sources}
+        self.owned: dict[tuple[str, int], Owned] = {}
+        self.ready = False
+        self.failure: BaseException | None = None
+        #: Counts by changelog partition; they live as long as the process, whoever owns the unit now.
+        self.tallies: dict[tuple[str, int], Tally] = {}
+        self.flushed: Callable[[Owned], None] = _unheard
+        self.folded: Callable[[str, int, float], None] = _unheard
+        self._flusher: asyncio.Task[None] | None = None
+        self._guarded: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+
+    # ---------------------------------------------------------------- assignment
+
+    async def take(self, tps: list[TP]) -> None:
+        """Make the units of these changelog partitions: fence, read, restore."""
+        try:
+            wanted = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions]
+            owned = dict(zip(wanted, await asyncio.gather(*(self._fence(tp) for tp in wanted)), strict=True))
+            ends = {TopicPartition(*tp): end for tp, (_, end) in owned.items()}
+            rows = await changelog.read(ends, self.options.connection, check_crcs=self.options.check_crcs) if ends else {}
+            for tp, (mine, _) in owned.items():
+                self._restore(tp, mine, rows[TopicPartition(*tp)])
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            await self.fail(error)
+            raise
+
+    async def _fence(self, tp: TP) -> tuple[Owned, int]:
+        stage = self._stages[tp.topic]
+        name = f"{tp.topic}-{tp.partition}"
+        options = self.options
+        writer = Writer(name, options.group, TopicPartition(*tp), options.connection, options.transaction_timeout_ms)
+        end = await writer.fence((codec.OWNER, codec.json_row({"group": options.group})))
+        return Owned(stage, stage.make(tp.partition), writer, heard=time.monotonic()), end
+
+    def _restore(self, tp: TP, owned: Owned, rows: dict[bytes, bytes]) -> None:
+        rows.pop(codec.OWNER, None)
+        started = time.perf_counter()
+        owned.unit.restore(rows)
+        owned.unit.tally = self.tallies.setdefault((tp.topic, tp.partition), owned.unit.tally)
+        owned.size.apply(rows.items())
+        self.owned[tp.topic, tp.partition] = owned
+        log.info("unit_restored", changelog=tp.topic, partition=tp.partition, rows=len(rows), next=owned.unit.next,
+                 seconds=round(time.perf_counter() - started, 3))  # fmt: skip
+
+    def assert_taken(self, tps: Iterable[TP]) -> None:
+        """Faust ends a recovery that timed out as if it were complete: refuse to go on without state."""
+        missing = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions and (tp.topic, tp.partition) not in self.owned]
+        assert not missing, f"recovery ended without the state of {missing}"
+
+    def positions(self, assignment: Iterable[TP]) -> dict[TP, int | None]:
+        """Return where each owned source partition stands; None where nothing was ever read."""
+        found: dict[TP, int | None] = {}
+        for tp in assignment:
+            owned = self._owner(tp.topic, tp.partition)
+            if owned is not None:
+                found[tp] = owned.unit.next.get(tp.topic)
+        return found
+
+    def sought(self, positions: Mapping[TP, int]) -> None:
+        """Hear that sources stand at these offsets."""
+        for tp, offset in positions.items():
+            owned = self._owner(tp.topic, tp.partition)
+            if owned is not None:
+                owned.unit.next.setdefault(tp.topic, offset)
+                owned.seeking.discard(tp.topic)
+
+    def resumed(self) -> None:
+        """Recovery is complete and records flow."""
+        self.ready = True
+        if self._flusher is None:
+            self._flusher = asyncio.ensure_future(self._keep_time())
+
+    async def revoke(self) -> None:
+        """Commit what is folded and let go of everything."""
+        self.ready = False
+        owned, self.owned = list(self.owned.values()), {}
+        try:
+            for mine in owned:
+                if mine.task is not None:
+                    await asyncio.wait([mine.task])
+            await asyncio.gather(*(self._flush(mine) for mine in owned if mine.unit.work))
+        finally:
+            await asyncio.gather(*(mine.writer.stop() for mine in owned), return_exceptions=True)
+
+    def _owner(self, topic: str, partition: int) -> Owned | None:
+        stage = self._by_source.get(topic)
+        return self.owned.get((stage.changelog, partition)) if stage else None
+
+    # ---------------------------------------------------------------- batches
+
+    async def deliver(self, delivered: Delivered) -> None:
+        """Fold a batch, if it is the one that its unit waits for."""
+        batch = delivered.batch
+        owned = self._owner(batch.topic, batch.partition)
+        if owned is None or batch.topic in owned.seeking:
+            return
+        unit = owned.unit
+        at = unit.next.get(batch.topic)
+        if at is None or int(batch.offsets[-1]) < at:
+            return
+        if delivered.begins > at:
+            self._seek_again(owned, batch, at)
+            return
+        if int(batch.offsets[0]) < at:
+            batch = batch.slice(int((batch.offsets < at).sum()))
+        unknown = unit.unresolved(batch)
+        if unknown:
+            await self.registry.resolve(unknown)
+            if self._owner(batch.topic, batch.partition) is not owned or unit.next.get(batch.topic) != at:
+                return
+        if batch.topic == owned.stage.clock_topic:
+            owned.heard, owned.gave_time = time.monotonic(), False
+        began = time.perf_counter()
+        unit.handle(batch)
+        self.folded(batch.topic, len(batch), time.perf_counter() - began)
+        try:
+            unit.check()
+        except WrongTopic as error:
+            await self._stop_after_flush(owned, error)
+            return
+        if unit.urgent:
+            self.kick(owned)
+
+    async def _stop_after_flush(self, owned: Owned, error: WrongTopic) -> None:
+        if owned.task is not None:
+            await asyncio.wait([owned.task])
+        await self._flush(owned)
+        await self.fail(error)
+
+    def _seek_again(self, owned: Owned, batch: RecordBatch, at: int) -> None:
+        owned.lost += 1
+        log.warning("batch_lost", topic=batch.topic, partition=batch.partition, expected=at, was=int(batch.offsets[0]))
+        assert owned.lost <= _LOST_MAX, f"batches of {batch.topic} {batch.partition} keep getting lost before offset {at}"
+        owned.seeking.add(batch.topic)
+        position = {TP(batch.topic, batch.partition): at}
+        self._guard(self.app.consumer.seek_to(position))
+
+    def _guard(self, work: Any) -> None:
+        """Run something beside the agents; its failure is everybody's."""
+
+        async def run() -> None:
+            try:
+                await work
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it must not pass unseen
+                await self.fail(error)
+
+        task = asyncio.ensure_future(run())
+        self._guarded.add(task)
+        task.add_done_callback(self._guarded.discard)
+
+    # ---------------------------------------------------------------- flushes
+
+    def kick(self, owned: Owned) -> None:
+        """Flush a unit now, or as soon as its transaction in flight is done."""
+        if owned.task is None:
+            owned.task = asyncio.ensure_future(self._run_flushes(owned))
+        else:
+            owned.again = True
+
+    async def _run_flushes(self, owned: Owned) -> None:
+        try:
+            owned.again = True
+            while owned.again:
+                owned.again = False
+                if owned.unit.work:
+                    await self._flush(owned)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, nothing was committed
+            await self.fail(error)
+        finally:
+            owned.task = None
+
+    async def _flush(self, owned: Owned) -> None:
+        owned.flush_began = began = time.monotonic()
+        flush = owned.unit.cut()
+        await owned.writer.commit(flush, owned.unit.partition)
+        owned.flush_began, owned.flush_ended = None, time.monotonic()
+        owned.flush_seconds, owned.flush_rows = owned.flush_ended - began, len(flush.rows)
+        owned.size.apply(flush.rows)
+        self._tell_faust(owned, flush.offsets)
+        self.flushed(owned)
+
+    def _tell_faust(self, owned: Owned, offsets: Mapping[str, int]) -> None:
+        """Faust's detector of stalls looks at offsets that it believes to commit itself."""
+        consumer = self.app.consumer
+        for topic, offset in offsets.items():
+            tp = TP(topic, owned.unit.partition)
+            consumer._committed_offset[tp] = offset
+            self.app.monitor.on_tp_commit({tp: offset})
+            consumer._thread.tp_last_committed_at[tp] = time.monotonic()
+
+    async def _keep_time(self) -> None:
+        """Flush what has waited, and give time to partitions on which nothing comes."""
+        interval = self.options.flush_interval_ms / 1000
+        try:
+            while self.failure is None:
+                await asyncio.sleep(interval)
+                for owned in list(self.owned.values()):
+                    if self.ready:
+                        await self._idle(owned)
+                    if owned.unit.work and owned.task is None:
+                        self.kick(owned)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            await self.fail(error)
+
+    async def _idle(self, owned: Owned) -> None:
+        """Only at the end of all its sources may a unit be told that time has passed."""
+        silent_ms = int((time.monotonic() - owned.heard) * 1000)
+        never = not owned.gave_time and owned.unit.clockless
+        patient = self.options.idle_timeout_ms
+        if not never and (not patient or silent_ms < patient):
+            return
+        if not await self._at_end(owned):
+            return
+        owned.gave_time = True
+        owned.heard = time.monotonic()
+        owned.unit.idle(silent_ms)
+
+    async def _at_end(self, owned: Owned) -> bool:
+        consumer, topic = self.app.consumer, owned.stage.clock_topic
+        tp = TP(topic, owned.unit.partition)
+        at = owned.unit.next.get(topic)
+        end = consumer._thread.stable_offset(tp)
+        if at is None or end is None or topic in owned.seeking or consumer.scheduler.expected.get(tp, at) != at:
+            return False
+        return bool(await consumer.position(tp) >= end)
+
+    # ---------------------------------------------------------------- failure
+
+    async def fail(self, error: BaseException) -> None:
+        """Stop the process; the reason is said once."""
+        if self.failure is not None:
+            return
+        self.failure = error
+        self.ready = False
+        if isinstance(error, WrongTopic | ValueError):
+            log.error("worker_stopped", reason=str(error))
+        else:
+            log.error("worker_stopped", reason=repr(error), exc_info=error)
+        self.app.stop_now()

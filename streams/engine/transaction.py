@@ -1,0 +1,79 @@
+"""One flush is one Kafka transaction: rows, outputs and offsets, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import murmur2
+from aiokafka.structs import OffsetAndMetadata
+
+from streams.units.unit import Flush
+
+Pairs = list[tuple[bytes, bytes | None]]
+_BATCH_BYTES = 262_144
+_REQUEST_BYTES = 1_048_576
+
+
+class Writer:
+    """The transactional producer of one unit; a newer one with the same id fences it."""
+
+    def __init__(self, transactional_id: str, group: str, changelog: TopicPartition, connection: Mapping[str, Any], timeout_ms: int) -> None:
+        self.changelog = changelog
+        self._group = group
+        self._places: dict[tuple[str, bytes], int] = {}
+        self._producer = AIOKafkaProducer(
+            **connection, transactional_id=transactional_id, transaction_timeout_ms=timeout_ms, acks="all",
+            max_batch_size=_BATCH_BYTES, max_request_size=_REQUEST_BYTES, linger_ms=0,
+            retry_backoff_ms=10,  # the default of 100 is slept whole when the coordinator is a moment behind
+        )  # fmt: skip
+
+    async def fence(self, owner: tuple[bytes, bytes]) -> int:
+        """Shut out the unit's last owner and return the offset of the owner row that says so."""
+        await self._producer.start()
+        async with self._producer.transaction():
+            done = await self._send(self.changelog.topic, self.changelog.partition, [owner])
+        return int(done[0].offset)
+
+    async def commit(self, flush: Flush, partition: int) -> None:
+        """Send a flush in one transaction; whatever goes wrong in it is raised, and nothing of it is seen."""
+        places: dict[tuple[str, int], Pairs] = {}
+        places[self.changelog.topic, self.changelog.partition] = flush.rows
+        for topic, key, value, where in flush.messages:
+            at = await self._place(topic, key) if where is None else where
+            places.setdefault((topic, at), []).append((key, value))
+        await self._producer.begin_transaction()
+        await asyncio.gather(*(self._send(topic, at, pairs) for (topic, at), pairs in places.items()))
+        # After the records are acknowledged: the broker refuses to add offsets while it verifies a produce.
+        offsets = {TopicPartition(topic, partition): OffsetAndMetadata(offset, "") for topic, offset in flush.offsets.items()}
+        if offsets:
+            await self._producer.send_offsets_to_transaction(offsets, self._group)
+        await self._producer.commit_transaction()
+
+    async def _place(self, topic: str, key: bytes) -> int:
+        """Return a key's partition, as Kafka's own default partitioner has it."""
+        found = self._places.get((topic, key))
+        if found is None:
+            count = len(await self._producer.partitions_for(topic))
+            found = self._places[topic, key] = (murmur2(key) & 0x7FFFFFFF) % count
+        return found
+
+    async def _send(self, topic: str, partition: int, pairs: Iterable[tuple[bytes, bytes | None]]) -> list[Any]:
+        """Send records as whole batches and wait until each is acknowledged; a commit does not look at failed ones."""
+        waiting = []
+        batch = self._producer.create_batch()
+        for key, value in pairs:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
+                batch = self._producer.create_batch()
+                if batch.append(key=key, value=value, timestamp=None) is None:
+                    msg = f"a record of {len(value or b'')} bytes for {topic} is larger than a batch of {_BATCH_BYTES}"
+                    raise ValueError(msg)
+        if batch.record_count():
+            waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
+        return list(await asyncio.gather(*waiting))
+
+    async def stop(self) -> None:
+        await self._producer.stop()

@@ -1,0 +1,216 @@
+"""Both stages over records that come by event time, without Kafka between them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams import app
+from streams.codec.batch import RecordBatch
+from streams.codec.encode import Encoder
+from streams.codec.registry import FileRegistry
+from streams.codec.values import ValueReader
+from streams.core.market import Market
+from streams.replay.load import Fed
+from streams.replay.summary import Summary
+from streams.settings import Settings
+from streams.units.exchanges import Exchanges
+from streams.units.shard import LIQUIDATIONS, SNAPSHOTS, WINDOWS, Codecs, Shard
+from streams.units.unit import Message
+
+#: Topics of one partition are kept in step this closely; within it they go topic by topic, in larger batches.
+SLACK_MS: Final = 1_000
+
+
+@dataclass(slots=True)
+class Lane:
+    """One partition: its shard, and what has not been handed to it yet."""
+
+    shard: Shard
+    waiting: dict[str, list[Fed]] = field(default_factory=dict)
+    since_ms: int = 0
+
+    def full_for(self, fed: Fed) -> bool:
+        """Whether what waits has to go before this record."""
+        mine = self.waiting.get(fed.topic)
+        if mine and mine[0].form != fed.form:
+            return True
+        alone = not self.waiting or (mine is not None and len(self.waiting) == 1)
+        return not alone and fed.at_ms - self.since_ms >= SLACK_MS
+
+    def add(self, fed: Fed) -> None:
+        if not self.waiting:
+            self.since_ms = fed.at_ms
+        self.waiting.setdefault(fed.topic, []).append(fed)
+
+    def hand_over(self, codecs: dict[str, Codecs]) -> Iterator[list[Fed]]:
+        """Let the shard fold what waits, context first; yield what it has folded."""
+        waiting, self.waiting = self.waiting, {}
+        for topic in sorted(waiting, key=lambda name: (name == LIQUIDATIONS, name)):
+            feds = waiting[topic]
+            self.shard.codecs = codecs[feds[0].form]
+            self.shard.handle(_batch(topic, self.shard.partition, self.shard.next.get(topic, 0), feds))
+            yield feds
+
+
+def _batch(topic: str, partition: int, offset: int, feds: list[Fed]) -> RecordBatch:
+    return RecordBatch(
+        topic,
+        partition,
+        np.arange(offset, offset + len(feds), dtype=np.int64),
+        [fed.key for fed in feds],
+        [fed.value for fed in feds],
+        np.array([fed.at_ms for fed in feds], np.int64),
+    )
+
+
+class Replay:
+    """Both stages over records that come by event time.
+
+    Parameters
+    ----------
+    settings
+        The worker's.
+    registry
+        Our own files: what is written, is read again here.
+    partitions
+        How many source partitions there are.
+    expected
+        Those that will have liquidations: the market waits for their clocks, and for no other.
+    emit
+        Takes the lines of JSON.
+
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: FileRegistry,
+        partitions: int,
+        expected: set[int],
+        emit: Callable[[str], None],
+    ) -> None:
+        encoder, told, rule = Encoder(registry.writers()), app.describer(), app.shard_rule(settings)
+        as_form = {form: settings.model_copy(update={"value_format": form}) for form in ("avro", "json")}
+        self._codecs = {form: app.codecs(each, registry, encoder) for form, each in as_form.items()}
+        avro = self._codecs["avro"]
+        self.lanes = [Lane(Shard(number, partitions, rule, avro, told)) for number in range(partitions)]
+        self.exchanges = Exchanges(app.cascade_rules(settings), settings.market_lateness_ms, encoder, told)
+        self.fed_count = 0
+        self.rows: dict[bytes, bytes] = {}
+        self.events: Counter[tuple[str, str]] = Counter()
+        self.micro_usd = np.zeros(2, np.int64)  # long and short, of all that was aggregated
+        self._emit = emit
+        self._reader = ValueReader(registry)
+        self._newest_ms = 0
+        self._handed: dict[tuple[str, int], list[Fed]] = {}
+        self._without_clock = set(range(partitions)) - expected
+
+    def feed(self, fed: Fed) -> None:
+        """Take the next record."""
+        lane = self.lanes[fed.partition]
+        if lane.full_for(fed):
+            self._hand_over(lane)
+        lane.add(fed)
+        self.fed_count += 1
+        self._newest_ms = fed.at_ms
+
+    def flush(self) -> None:
+        """Let the market hear of everything so far, and write what there is to say."""
+        found: list[Message] = []
+        for lane in self.lanes:
+            self._hand_over(lane)
+            if lane.shard.partition in self._without_clock:
+                lane.shard.idle(0)
+            if lane.shard.work:
+                found += lane.shard.cut().messages
+        self._without_clock.clear()
+        snapshots = [message for message in found if message.topic == SNAPSHOTS]
+        if snapshots:
+            # A cut forgets old minutes: what these have grown by in between is what was aggregated.
+            before = held(self.exchanges.market)
+            self.exchanges.handle(self._snapshot_batch(snapshots))
+            self.micro_usd += held(self.exchanges.market) - before
+            found += self.exchanges.cut().messages
+        self._write(found)
+        self._handed.clear()
+
+    def end(self) -> None:
+        """Say the last: what waits, and the rows as they stand."""
+        self.flush()
+        # Where all liquidations were refused there never was a clock.
+        self._without_clock = {lane.shard.partition for lane in self.lanes if lane.shard.clockless}
+        self.flush()
+        for key, value in sorted(self.rows.items()):
+            self._line(WINDOWS, key.decode(), self._reader.read(value))
+        self.events[WINDOWS, ""] = len(self.rows)
+
+    def summary(self, unreadable: int) -> Summary:
+        """Return what became of everything."""
+        tallies = [lane.shard.tally for lane in self.lanes]
+        clock_ms = self.exchanges.market.clock_ms
+        return Summary(
+            unreadable,
+            consumed=sum((tally.consumed for tally in tallies), Counter()),
+            aggregated=sum((tally.aggregated for tally in tallies), Counter()),
+            duplicates=sum((tally.duplicates for tally in tallies), Counter()),
+            refused=sum((tally.refused for tally in tallies), Counter()),
+            long_micro_usd=int(self.micro_usd[0]),
+            short_micro_usd=int(self.micro_usd[1]),
+            events=self.events,
+            market_behind_ms=self._newest_ms - clock_ms if clock_ms >= 0 else None,
+        )
+
+    def _hand_over(self, lane: Lane) -> None:
+        for feds in lane.hand_over(self._codecs):
+            self._handed.setdefault((feds[0].topic, lane.shard.partition), []).extend(feds)
+
+    def _snapshot_batch(self, messages: list[Message]) -> RecordBatch:
+        offset = self.exchanges.next.get(SNAPSHOTS, 0)
+        keys, values = [message.key for message in messages], [message.value for message in messages]
+        offsets = np.arange(offset, offset + len(messages), dtype=np.int64)
+        return RecordBatch(SNAPSHOTS, 0, offsets, list(keys), values, np.zeros_like(offsets))
+
+    def _write(self, messages: list[Message]) -> None:
+        events = []
+        for topic, key, value, _ in messages:
+            if topic == WINDOWS and value is None:
+                self.rows.pop(key, None)
+            elif topic == WINDOWS and value is not None:
+                self.rows[key] = value
+            elif topic != SNAPSHOTS:
+                events.append((topic, key.decode(errors="replace"), self._reader.read(value)))
+        for topic, name, record in sorted(events, key=_moment):
+            self.events[topic, record.get("phase") or record.get("status") or ""] += 1
+            self._line(topic, name, record)
+
+    def _line(self, topic: str, key: str, record: dict[str, Any]) -> None:
+        line = {"topic": topic, "key": key, "record": record}
+        if topic == "dead-letters":
+            source = (record["topic"], record["partition"])
+            first = self.lanes[record["partition"]].shard.next[record["topic"]] - len(self._handed[source])
+            fed = self._handed[source][record["offset"] - first]
+            line |= {"file": fed.file, "line": fed.line}
+        self._emit(json.dumps(line, default=_latin, separators=(",", ":"), ensure_ascii=False))
+
+
+def held(market: Market) -> NDArray[np.int64]:
+    """Return long and short micro-USD of all minutes that the market remembers."""
+    sides = [side for minute in market.minutes.values() for side in minute.assets.values()]
+    return np.array([sum(long for long, _ in sides), sum(short for _, short in sides)], np.int64)
+
+
+def _moment(event: tuple[str, str, dict[str, Any]]) -> int:
+    record = event[2]
+    return int(record.get("event_time") or record.get("timestamp") or 0)
+
+
+def _latin(value: Any) -> str:
+    # Avro's own way to put bytes into JSON: one character for each byte.
+    return bytes(value).decode("latin-1")

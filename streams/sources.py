@@ -1,0 +1,294 @@
+"""What a recorded file holds, as wire records in the order of the file.
+
+Four formats: CSV with a header of field names, JSONL, Avro object containers,
+and bare captures of Binance's ``!forceOrder@arr``. A name that ends in ``.gz``
+is unpacked on the way. Whether a record is *possible* is the codec's question;
+a line that is no record at all is refused here, with its number.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+import re
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+
+import fastavro
+
+from streams.core.instrument import base_asset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+FORMATS: Final = ("csv", "jsonl", "avro", "binance-forceorder-csv")
+
+#: The field that only records of this topic have.
+TELLING_FIELDS: Final = {
+    "liquidation_id": "liquidations",
+    "funding_rate": "funding",
+    "bid_price": "quotes",
+    "inflow": "exchange-flows",
+    "open_interest": "open-interest",
+}
+TEXTS: Final = frozenset(
+    {"exchange", "symbol", "asset", "position_side", "price_kind", "liquidation_id", "source", "topic"}
+)
+TIMES: Final = frozenset({"event_time", "ingest_time", "next_funding_time", "period_start", "period_end"})
+
+Record: TypeAlias = dict[str, Any]
+
+
+class Sourced(NamedTuple):
+    """One record of a file: its line (or its place, in Avro), counted from one, its topic, its fields."""
+
+    number: int
+    topic: str
+    record: Record
+
+
+class Unreadable(NamedTuple):
+    """A line that is no record, and why."""
+
+    number: int
+    detail: str
+
+
+Item: TypeAlias = Sourced | Unreadable
+
+
+def read(
+    path: Path,
+    form: str | None = None,
+    *,
+    refuse: Callable[[Unreadable], None],
+    progress: Callable[[int], None] = lambda _: None,
+    chunk: int = 5_000,
+) -> Iterator[list[Sourced]]:
+    """Yield the records of a file in chunks.
+
+    Parameters
+    ----------
+    path
+        The file.
+    form
+        One of ``FORMATS``; by the name of the file where it is not given.
+    refuse
+        Is told of each line that is no record.
+    progress
+        Is told after each chunk how many bytes of the file (as it lies on the disk) have been read.
+    chunk
+        Most records in one list.
+
+    """
+    parse = _PARSERS[form or guess_format(path)]
+    with path.open("rb") as raw:
+        unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw)
+        batch: list[Sourced] = []
+        for item in _to_the_end(parse(unpacked)):
+            if isinstance(item, Unreadable):
+                refuse(item)
+                continue
+            batch.append(item)
+            if len(batch) == chunk:
+                yield batch
+                progress(raw.tell())
+                batch = []
+        if batch:
+            yield batch
+        progress(raw.tell())
+
+
+def guess_format(path: Path) -> str:
+    """Name the format that the file's name promises."""
+    suffix = Path(path.name.removesuffix(".gz")).suffix.removeprefix(".")
+    form = {"ndjson": "jsonl", "json": "jsonl"}.get(suffix, suffix)
+    if form not in ("csv", "jsonl", "avro"):
+        msg = f"--format must be given for {path.name}: one of {', '.join(FORMATS)}"
+        raise ValueError(msg)
+    return form
+
+
+def topic_of(record: Mapping[str, Any]) -> str:
+    """Name the topic of a record: as it says itself, or by the field that only that topic has."""
+    if named := record.get("topic"):
+        return str(named)
+    for field, topic in TELLING_FIELDS.items():
+        if field in record:
+            return topic
+    msg = f"a record must have one of the fields {', '.join(TELLING_FIELDS)}, or name its topic"
+    raise ValueError(msg)
+
+
+def _to_the_end(items: Iterator[Item]) -> Iterator[Item]:
+    number = 0
+    try:
+        for item in items:
+            number = item.number
+            yield item
+    except (EOFError, OSError, zlib.error) as error:
+        # A capture that was cut off is the rule after a crash: what came before is good.
+        yield Unreadable(number + 1, f"the file ends in the middle: {error}")
+
+
+def _lines(file: IO[bytes], parse: Callable[[int, str], Sourced], first: int = 1) -> Iterator[Item]:
+    for number, line in enumerate(file, start=first):
+        if not line.strip():
+            continue
+        try:
+            yield parse(number, line.decode().rstrip("\r\n"))
+        except ValueError as error:
+            yield Unreadable(number, str(error))
+
+
+# --- JSONL and CSV -------------------------------------------------------------------------------------------------
+
+
+def _jsonl(file: IO[bytes]) -> Iterator[Item]:
+    return _lines(file, _json_line)
+
+
+def _json_line(number: int, line: str) -> Sourced:
+    record = json.loads(line)
+    if not isinstance(record, dict):
+        msg = f"a line must be a JSON object, was {line[:40]!r}"
+        raise ValueError(msg)  # noqa: TRY004 (the file's fault, not a wrong type in our call)
+    topic = topic_of(record)
+    record.pop("topic", None)
+    return Sourced(number, topic, {name: _time(value) if name in TIMES else value for name, value in record.items()})
+
+
+def _csv(file: IO[bytes]) -> Iterator[Item]:
+    header = next(csv.reader([file.readline().decode("utf-8-sig", "replace")]), [])
+    yield from _lines(file, lambda number, line: _csv_line(number, line, header), first=2)
+
+
+def _csv_line(number: int, line: str, header: list[str]) -> Sourced:
+    cells = next(csv.reader([line]))
+    if len(cells) != len(header):
+        msg = f"a line must have the {len(header)} fields of the header, had {len(cells)}"
+        raise ValueError(msg)
+    record = {name: _cell(name, cell) for name, cell in zip(header, cells, strict=True)}
+    topic = topic_of(record)
+    record.pop("topic", None)
+    return Sourced(number, topic, record)
+
+
+def _cell(name: str, cell: str) -> Any:
+    if cell == "":
+        return None
+    if name in TEXTS:
+        return cell
+    if name in TIMES:
+        return _time(cell)
+    try:
+        return float(cell)
+    except ValueError:
+        msg = f"{name} must be a number, was {cell!r}"
+        raise ValueError(msg) from None
+
+
+def _time(value: Any) -> int | None:
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    text = str(value)
+    if re.fullmatch(r"-?\d+", text):
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        msg = f"a time must be milliseconds since 1970 or ISO 8601 with its zone, was {text!r}"
+        raise ValueError(msg)
+    return milliseconds(moment)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return a moment as integer milliseconds since 1970; exact, where ``timestamp()`` is a float."""
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000 + since.microseconds // 1_000
+
+
+# --- Avro ----------------------------------------------------------------------------------------------------------
+
+
+def _avro(file: IO[bytes]) -> Iterator[Item]:
+    number = 0
+    try:
+        for number, record in enumerate(fastavro.reader(file), start=1):
+            yield _avro_record(number, cast("Record", record))
+    except (ValueError, EOFError, KeyError, IndexError, TypeError) as error:
+        # Inside a container nothing says where the next record begins.
+        yield Unreadable(number + 1, f"the rest of the container cannot be read: {type(error).__name__}: {error}")
+
+
+def _avro_record(number: int, record: Record) -> Item:
+    plain = {name: milliseconds(value) if isinstance(value, datetime) else value for name, value in record.items()}
+    try:
+        return Sourced(number, topic_of(plain), plain)
+    except ValueError as error:
+        return Unreadable(number, str(error))
+
+
+# --- Captures of Binance's !forceOrder@arr ------------------------------------------------------------------------
+
+#: An ORDER that sells closes a long.
+_SIDES: Final = {"SELL": "LONG", "BUY": "SHORT"}
+_IDENTITY_COLUMNS: Final = 11
+
+
+def _force_orders(file: IO[bytes]) -> Iterator[Item]:
+    return _lines(file, _force_order)
+
+
+def _force_order(number: int, line: str) -> Sourced:
+    cells = line.split(",")
+    if len(cells) not in (12, 13) or cells[1] not in _SIDES:
+        msg = f"a line must be symbol, BUY or SELL and ten or eleven more, was {line[:40]!r}"
+        raise ValueError(msg)
+    symbol = _first_symbol(cells[0]) if number == 1 else cells[0]
+    asset, multiplier = base_asset(symbol)
+    filled, event_time = float(cells[9]), int(cells[10])
+    averaged = cells[6] != "None"
+    price = float(cells[6] if averaged else cells[5])
+    record = {
+        "exchange": "binance",
+        "symbol": symbol,
+        "asset": asset,
+        "position_side": _SIDES[cells[1]],
+        "price": price / multiplier,
+        "price_kind": "AVERAGE_FILL" if averaged else "ORDER",
+        "quantity": filled * multiplier,
+        "notional_usd": filled * price,
+        "event_time": event_time,
+        # The captures did not keep when they were received.
+        "ingest_time": event_time,
+        "liquidation_id": _identity([symbol, *cells[1:_IDENTITY_COLUMNS]]),
+    }
+    return Sourced(number, "liquidations", record)
+
+
+def _first_symbol(cell: str) -> str:
+    """Take off the collector's greeting, which its first line has stuck to the symbol."""
+    greeted = re.search(r"\s\w*?([A-Z0-9]{2,})$", cell)
+    return greeted[1] if greeted else cell
+
+
+def _identity(cells: list[str]) -> str:
+    # Without the dollars behind: two collectors of one capture computed them differently for the same order.
+    return hashlib.blake2b(",".join(cells).encode(), digest_size=8).hexdigest()
+
+
+_PARSERS: Final[dict[str, Callable[[IO[bytes]], Iterator[Item]]]] = {
+    "csv": _csv,
+    "jsonl": _jsonl,
+    "avro": _avro,
+    "binance-forceorder-csv": _force_orders,
+}

@@ -1,0 +1,234 @@
+"""The topics of the job: what ``schemas/topics.yaml`` says, what a cluster has, and what lies between the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType
+
+from streams.resources import yaml_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kafka.admin import KafkaAdminClient
+
+UNKNOWN_TOPIC = 3
+NOT_ALLOWED = 29
+
+
+class Finding(NamedTuple):
+    """Something to say about a topic; a problem keeps the job from being right, a note does not."""
+
+    problem: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic as ``topics.yaml`` declares it, with the names of this application filled in."""
+
+    name: str
+    role: str
+    required: bool
+    partitions: int
+    replication: int
+    same_count_as: str | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+    schema: str | None = None
+    subject: str | None = None
+    schema_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One topic as the cluster has it; ``config`` is empty where we may not read it."""
+
+    partitions: int
+    config: Mapping[str, str] = field(default_factory=dict)
+    allowed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What ``apply`` would do: topics to create, settings to change, and what it leaves to a person."""
+
+    create: list[Topic]
+    configure: dict[str, dict[str, str]]
+    left: list[Finding]
+
+    def sentences(self) -> list[str]:
+        """Return one line a step, the way a terminal shows it."""
+        made = [f"create {topic.name}: {topic.partitions} partitions, {_config(topic.config)}" for topic in self.create]
+        changed = [f"configure {name}: {_config(config)}" for name, config in self.configure.items()]
+        return [*made, *changed]
+
+
+def declared(app_id: str, *, partitions: int | None = None, replication: int | None = None) -> list[Topic]:
+    """Return every topic of the job.
+
+    ``partitions`` replaces the default count, and so leaves alone the topics that must have one;
+    ``replication`` replaces the broker's own.
+    """
+    data = yaml_data("topics.yaml")
+    default = data["partitions"]
+
+    def topic(name: str, entry: dict[str, Any]) -> Topic:
+        count = entry.get("partitions", default)
+        return Topic(
+            name=name.format(app=app_id),
+            role=entry["role"],
+            required=entry["required"],
+            partitions=partitions if partitions is not None and count == default else count,
+            replication=data["replication"] if replication is None else replication,
+            same_count_as=entry.get("same_count_as"),
+            config={key: _text(value) for key, value in entry["config"].items()},
+            schema=entry["schema"],
+            subject=entry["subject"],
+            schema_id=entry["schema_id"],
+        )
+
+    return [topic(name, entry) for name, entry in data["topics"].items()]
+
+
+def found(client: KafkaAdminClient, topics: Sequence[Topic]) -> dict[str, Found]:
+    """Return those of the topics that the cluster has, with the settings that we care for."""
+    described = {entry["name"]: entry for entry in client.describe_topics([topic.name for topic in topics])}
+    there = [topic for topic in topics if described[topic.name]["error_code"] != UNKNOWN_TOPIC]
+    visible = [topic for topic in there if described[topic.name]["error_code"] != NOT_ALLOWED]
+    configs = _configs(client, visible)
+    return {
+        topic.name: Found(
+            partitions=len(described[topic.name]["partitions"]),
+            config=configs.get(topic.name, {}),
+            allowed=topic in visible,
+        )
+        for topic in there
+    }
+
+
+def plan(topics: Sequence[Topic], cluster: Mapping[str, Found]) -> Plan:
+    """Say what is missing.
+
+    Nothing that exists is ever made smaller: of a topic that others share only the kind of time stamp is changed,
+    and a partition count never, because it would move keys away from their state.
+    """
+    create = [_with_count(topic, topics, cluster) for topic in topics if topic.name not in cluster]
+    configure = {}
+    for topic in topics:
+        if topic.name in cluster and cluster[topic.name].config:
+            ours = topic.config if topic.role == "internal" else {"message.timestamp.type": "LogAppendTime"}
+            changed = {key: value for key, value in ours.items() if cluster[topic.name].config.get(key) != value}
+            if changed:
+                configure[topic.name] = changed
+    there = [topic for topic in topics if topic.name in cluster]
+    left = [finding for finding in check(there, cluster) if finding.problem]
+    return Plan(create, configure, left)
+
+
+def apply(client: KafkaAdminClient, topics: Sequence[Topic]) -> Plan:
+    """Create what is missing, set what may be set, and return what was done and what is left."""
+    steps = plan(topics, found(client, topics))
+    if steps.create:
+        wanted = {
+            topic.name: {
+                "num_partitions": topic.partitions,
+                "replication_factor": topic.replication,
+                "configs": dict(topic.config),
+            }
+            for topic in steps.create
+        }
+        client.create_topics(wanted, wait_for_metadata=True)
+    if steps.configure:
+        client.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name, config) for name, config in steps.configure.items()]
+        )
+    return steps
+
+
+def check(topics: Sequence[Topic], cluster: Mapping[str, Found]) -> list[Finding]:
+    """Say in sentences where the cluster differs from what the job needs."""
+    findings = []
+    for topic in topics:
+        there = cluster.get(topic.name)
+        if there is None:
+            findings.append(_missing(topic))
+        elif not there.allowed:
+            findings.append(Finding(problem=True, sentence=f"{topic.name} may not be read with this login"))
+        else:
+            findings += _counts(topic, there, cluster)
+            findings += _settings(topic, there)
+    return findings
+
+
+def _missing(topic: Topic) -> Finding:
+    if topic.required:
+        return Finding(problem=True, sentence=f"{topic.name} is missing; `streams topics apply` creates it")
+    return Finding(
+        problem=False,
+        sentence=f"{topic.name} is not there, which is normal; what depends on it reads 'not available'",
+    )
+
+
+def _counts(topic: Topic, there: Found, cluster: Mapping[str, Found]) -> list[Finding]:
+    other = cluster.get(topic.same_count_as or "")
+    if other is None or other.partitions == there.partitions:
+        return []
+    sentence = (
+        f"{topic.name} has {there.partitions} partitions and {topic.same_count_as} has {other.partitions}: "
+        "one asset's records would lie on different partitions; create it again with the same count"
+    )
+    return [Finding(problem=True, sentence=sentence)]
+
+
+def _settings(topic: Topic, there: Found) -> list[Finding]:
+    config, name = there.config, topic.name
+    findings = []
+    wanted = topic.config.get("cleanup.policy")
+    policy = config.get("cleanup.policy", wanted)
+    if topic.role != "input" and policy != wanted:
+        sentence = f"{name} has cleanup.policy={policy} and needs {wanted}: its rows would {_harm(wanted)}"
+        findings.append(Finding(problem=True, sentence=sentence))
+    by_producer = config.get("message.timestamp.type", "LogAppendTime") != "LogAppendTime"
+    if by_producer and policy == "delete" and config.get("retention.ms") != "-1":
+        sentence = (
+            f"{name} counts its retention from the producer's time stamps: a replayed year would be deleted within "
+            "minutes; `streams topics apply` sets message.timestamp.type=LogAppendTime"
+        )
+        findings.append(Finding(problem=False, sentence=sentence))
+    return findings
+
+
+def _harm(wanted: str | None) -> str:
+    return "be deleted with age, and the state with them" if wanted == "compact" else "be thinned out to one a key"
+
+
+def _with_count(topic: Topic, topics: Sequence[Topic], cluster: Mapping[str, Found]) -> Topic:
+    # The count of the topic that it has to go with, as the cluster has it, not as we would have made it.
+    there = cluster.get(topic.same_count_as or "")
+    named = next((other for other in topics if other.name == topic.same_count_as), topic)
+    count = there.partitions if there else named.partitions
+    return replace(topic, partitions=count)
+
+
+def _configs(client: KafkaAdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
+    if not topics:
+        return {}
+    keys = ["cleanup.policy", "message.timestamp.type", "retention.ms"]
+    wanted = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys({*keys, *topic.config})) for topic in topics
+    ]
+    answers = client.describe_configs(wanted, config_filter=ConfigFilterType.ALL)
+    return {
+        name: {key: entry["value"] for key, entry in config.items()}
+        for name, config in answers.get("topic", {}).items()
+    }
+
+
+def _config(config: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(config.items()))
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

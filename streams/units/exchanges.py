@@ -1,0 +1,201 @@
+"""Stage 2: exchanges and the market, from what the shards report on ``pane-snapshots``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streams.codec import rows as codec
+from streams.codec.batch import RecordBatch
+from streams.codec.encode import Encoder
+from streams.core.cascade import CascadeRule, Phase
+from streams.core.context import Before
+from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
+from streams.core.events import Instrument, Scope
+from streams.core.figures import windows_row
+from streams.core.follow import Notice
+from streams.core.market import ALL, Market
+from streams.units import keep
+from streams.units.shard import CASCADES, WINDOWS
+from streams.units.unit import Flush, Message, Tally
+
+Record = dict[str, Any]
+
+
+class Exchanges:
+    """The state of the whole market: a ``Unit`` of one partition."""
+
+    partition = 0
+
+    def __init__(self, rules: dict[Scope, CascadeRule], lateness_ms: int, encoder: Encoder, describer: Describer) -> None:
+        self.market = Market(rules, lateness_ms)
+        self.encoder = encoder
+        self.describer = describer
+        self.next: dict[str, int] = {}
+        self.tally = Tally()
+        self.context: dict[str, Record] = {}
+        self._rows: dict[bytes, bytes | None] = {}
+        self._changed: set[tuple[int, str, int]] = set()
+        self._messages: list[Message] = []
+        self._touched = False
+        self.urgent = False
+
+    @property
+    def work(self) -> bool:
+        return self._touched
+
+    @property
+    def clockless(self) -> bool:
+        return False
+
+    def unresolved(self, batch: RecordBatch) -> set[int]:
+        del batch
+        return set()
+
+    def handle(self, batch: RecordBatch) -> None:
+        """Take in snapshots, contexts and watermarks in log order."""
+        for key, value in zip(batch.keys, batch.values, strict=True):
+            assert key is not None and value is not None, (batch.topic, batch.partition)
+            if key[:1] == b"m":
+                snapshot = codec.parse_snapshot(key, value)
+                self.market.snapshot(snapshot)
+                self._changed.add(snapshot[:3])
+                continue
+            self._rows[key] = value
+            if key[:1] == b"x":
+                self.context[key[1:].decode()] = codec.parse_json(value)
+            else:
+                clock, partitions = codec.parse_json(value)
+                self._announce(self.market.watermark(int(key[1:]), clock, partitions))
+        self.tally.consumed[batch.topic] += len(batch)
+        self.tally.aggregated[batch.topic] += len(batch)
+        self.next[batch.topic] = int(batch.offsets[-1]) + 1
+        self._touched = True
+
+    def idle(self, idle_ms: int) -> None:
+        """Nothing: the market's time comes from the shards' watermarks."""
+
+    def check(self) -> None:
+        """Nothing: we wrote the topic ourselves."""
+
+    def _announce(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            record = notice.record
+            at_ms, side = record["event_time"], record["position_side"]
+            if notice.state.before is None:
+                since = record["started"] // 60_000 - 15
+                asset = self.market.largest_asset(notice.state.position_side, since)
+                notice.state.before = self.context.get(asset or "", {}).get(side) or {}
+            before, context, aftermath = notice.state.before, dict(NO_CONTEXT), None
+            if before:
+                now = self.context[before["asset"]][side]
+                context = context_record(before, now, at_ms)
+                known, latest = Before.from_json(before["known"]), Before.from_json(now["known"])
+                after = _after(known, latest)
+                if notice.phase is not Phase.ONSET and after["open_interest_change"] is not None:
+                    context["open_interest_change"] = {
+                        "value": after["open_interest_change"], "percentile": None, "age_ms": max(0, at_ms - latest.at_ms),
+                    }  # fmt: skip
+                aftermath = aftermath_record(notice, before, now, after) if notice.phase is Phase.SUBSIDED else None
+            whole = self._present() if notice.scope is Scope.MARKET else None
+            finished = self.describer.complete(notice, whole, context, aftermath)
+            name = f"{record['scope']}|{record['key']}".encode()
+            self._messages.append(Message(CASCADES, name, self.encoder.encode(CASCADES, finished)))
+            self.tally.emitted[CASCADES] += 1
+            self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
+            self.urgent = True
+
+    def _present(self) -> list[str]:
+        """Return the exchanges of which something has been told: others may have been heard of, ahead of the market's clock."""
+        told = self.market.told
+        return [instrument.exchange for row, instrument in enumerate(told.instruments) if told.as_of[row]]
+
+    # ---------------------------------------------------------------- flush
+
+    def cut(self) -> Flush:
+        self.market.flush_late()
+        flush = Flush(messages=self._messages, offsets=dict(self.next))
+        self._messages, self._touched, self.urgent = [], False, False
+        market = self.market
+        for row in sorted(market.told.changed):
+            instrument = market.told.instruments[row]
+            flush.rows.append(codec.instrument_row(instrument, int(market.told.as_of[row]), 0))
+        flush.messages += self._windows()
+        flush.rows += list(self._rows.items())
+        flush.rows += [(codec.snapshot_key(*key), codec.snapshot_row(market.minute(key))) for key in sorted(self._changed)]
+        self._rows = {}
+        self._changed.clear()
+        flush.rows += keep.hour_rows(market.baseline, market.decided.instruments)
+        flush.rows += keep.cascade_rows(market.machines, market.changed, {})
+        flush.rows += keep.forgotten_cascades(market.machines, market.clock_ms)
+        flush.rows += [(codec.snapshot_key(*key), None) for key in market.forget()]
+        for panes in (market.told, market.decided):
+            panes.settle()
+        flush.rows.append((codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed})))
+        return flush
+
+    def _windows(self) -> list[Message]:
+        panes = self.market.told
+        changed = sorted(panes.changed)
+        if not changed:
+            return []
+        panes.changed.clear()
+        everybody = list(range(len(panes.instruments)))
+        scopes = [(Scope.EXCHANGE, panes.instruments[row].exchange, [row]) for row in changed] + [(Scope.MARKET, ALL, everybody)]
+        totals = panes.totals([rows for _, _, rows in scopes])
+        found = []
+        for at, (scope, key, rows) in enumerate(scopes):
+            name = f"{scope}|{key}".encode()
+            if not totals.sums[:, at].any():
+                found.append(Message(WINDOWS, name, None))
+                continue
+            as_of = int(panes.as_of[rows].max())
+            record = windows_row(scope, key, None, as_of, totals, at)
+            present = [key] if scope is Scope.EXCHANGE else self._present()
+            record |= self.describer.coverage(present, as_of * 1000, whole=scope is Scope.MARKET)
+            found.append(Message(WINDOWS, name, self.encoder.encode(WINDOWS, record)))
+        self.tally.emitted[WINDOWS] += len(found)
+        return found
+
+    # ---------------------------------------------------------------- back
+
+    def restore(self, rows: Mapping[bytes, bytes]) -> None:
+        if codec.COMMIT not in rows:
+            return
+        commit = codec.parse_json(rows[codec.COMMIT])
+        self.next = commit["next"]
+        market = self.market
+        for key, value in sorted(rows.items()):
+            if key[:1] == b"m":
+                market.snapshot(codec.parse_snapshot(key, value))
+            elif key[:1] == b"x":
+                self.context[key[1:].decode()] = codec.parse_json(value)
+            elif key[:1] == b"w":
+                clock, partitions = codec.parse_json(value)
+                market.hear(int(key[1:]), clock, partitions)
+            elif key[:1] == b"c":
+                scope, name, side = codec.parse_cascade_key(key)
+                market.machines[Scope(scope), name, side] = keep.machine_of(codec.parse_json(value))
+        market.resume(commit["clock"], commit["closed"])
+        for key, value in rows.items():
+            if key[:1] == b"r":
+                instrument, as_of, _ = codec.parse_instrument_row(key, value)
+                market.told.as_of[market.row(instrument.exchange)] = as_of
+        hours = [(key, value) for key, value in rows.items() if key[:1] == b"h"]
+        for key, value in hours:
+            market.row(Instrument(*codec.parse_hours_key(key)[0]).exchange)
+        if commit["closed"] >= 0:
+            keep.restore_hours(market.baseline, market.decided, hours, commit["closed"] * 1000)
+
+
+def _after(known: Before, latest: Before) -> Record:
+    """Return what came after as far as two moments can tell it."""
+    same = known.open_interest.keys() & latest.open_interest.keys()
+    was = sum(known.open_interest[name] for name in same)
+    spread = latest.spread_multiple
+    now, old = latest.volatility, known.volatility
+    return {
+        "volatility_multiple": now.value / old.value if now and old and old.value else None,
+        "spread_multiple": spread.value if spread else None,
+        "open_interest_change": sum(latest.open_interest[name] for name in same) / was - 1 if was else None,
+    }

@@ -1,0 +1,331 @@
+"""Stage 1: one partition of the source topics, from bytes to totals, cascades and crowded positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streams.codec import rows as codec
+from streams.codec.batch import RecordBatch, Refused
+from streams.codec.encode import Encoder, dead_letter
+from streams.codec.liquidations import LiquidationDecoder
+from streams.codec.records import RecordDecoder
+from streams.core.cascade import Phase
+from streams.core.context import Before, ContextRule, ContextTracker
+from streams.core.crowding import Crowding
+from streams.core.crowding_rule import CrowdingRule
+from streams.core.describe import Describer, aftermath_record, before_onset, context_record
+from streams.core.errors import InvalidEvent, Reason
+from streams.core.events import Instrument, PositionSide, Scope
+from streams.core.figures import windows_row
+from streams.core.fold import Fold, FoldRule
+from streams.core.follow import Notice
+from streams.core.headline import crowded_headline
+from streams.units import keep, report
+from streams.units.unit import Flush, Message, Tally, WrongTopic
+
+LIQUIDATIONS, FUNDING = "liquidations", "funding"
+SNAPSHOTS, WINDOWS, CASCADES, DEAD_LETTERS = "pane-snapshots", "liquidation-windows", "cascades", "dead-letters"
+_UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRule:
+    """Everything that decides what a shard says."""
+
+    fold: FoldRule
+    crowding: CrowdingRule
+    context: ContextRule
+    unreadable_run_max: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Codecs:
+    """How bytes are read and written."""
+
+    liquidations: LiquidationDecoder
+    records: Mapping[str, RecordDecoder]
+    encoder: Encoder
+
+
+class Shard:
+    """The state of one source partition: a ``Unit``."""
+
+    def __init__(self, partition: int, partitions: int, rule: ShardRule, codecs: Codecs, describer: Describer) -> None:
+        self.partition = partition
+        self.partitions = partitions
+        self.rule = rule
+        self.codecs = codecs
+        self.describer = describer
+        self.next: dict[str, int] = {}
+        self.tally = Tally()
+        self.fold = Fold(rule.fold)
+        self.crowding = Crowding(rule.crowding, crowded_headline)
+        self.context = ContextTracker(rule.context)
+        self.exchanges: set[str] = set()
+        self.topics: dict[str, str] = {}
+        self._messages: list[Message] = []
+        self._touched = False
+        self._unreadable_run = 0
+        self._ticks: list[list[int | None]] = []
+        self._nothing_to_read = False
+        self._kinds: dict[str, Callable[[Any], None]] = {
+            FUNDING: self._funding,
+            "open-interest": self.context.open_interest,
+            "quotes": self.context.quote,
+            "exchange-flows": self.context.flow,
+        }
+        self.urgent = False
+
+    @property
+    def work(self) -> bool:
+        return self._touched
+
+    # ---------------------------------------------------------------- in
+
+    @property
+    def clockless(self) -> bool:
+        return self.fold.clock_ms is None
+
+    def unresolved(self, batch: RecordBatch) -> set[int]:
+        return self._decoder(batch.topic).unresolved(batch)
+
+    def _decoder(self, topic: str) -> LiquidationDecoder | RecordDecoder:
+        return self.codecs.liquidations if topic == LIQUIDATIONS else self.codecs.records[topic]
+
+    def handle(self, batch: RecordBatch) -> None:
+        """Fold a batch of one topic; what cannot be used becomes dead letters."""
+        refused = self._liquidations(batch) if batch.topic == LIQUIDATIONS else self._records(batch)
+        self.tally.consumed[batch.topic] += len(batch)
+        self._refuse(batch, refused)
+        self.next[batch.topic] = int(batch.offsets[-1]) + 1
+        self._touched = True
+
+    def _liquidations(self, batch: RecordBatch) -> list[Refused]:
+        columns, refused = self.codecs.liquidations.decode(batch)
+        if not len(columns):
+            return refused
+        known = set(self.fold.panes.exchanges)
+        folded = self.fold.fold(columns)
+        self.tally.aggregated[LIQUIDATIONS] += folded.aggregated
+        self.tally.duplicates[LIQUIDATIONS] += folded.duplicates
+        self.tally.late[LIQUIDATIONS] += folded.late
+        self._see_exchanges(known)
+        self._announce(folded.notices)
+        where = np.searchsorted(batch.offsets, columns.offset)
+        return refused + [Refused(int(where[at]), reason, detail, None) for at, reason, detail in folded.refused]
+
+    def _see_exchanges(self, known: set[str]) -> None:
+        """An exchange that is seen for the first time changes the coverage of every asset."""
+        new = set(self.fold.panes.exchanges) - known - self.exchanges
+        if new:
+            self.exchanges |= new
+            self.fold.panes.changed.update(self.fold.panes.filled_rows())
+
+    def _records(self, batch: RecordBatch) -> list[Refused]:
+        events, refused = self.codecs.records[batch.topic].decode(batch)
+        take = self._kinds[batch.topic]
+        for index, event in events:
+            try:
+                take(event)
+            except InvalidEvent as error:
+                refused.append(Refused(index, error.reason, error.detail, None))
+        self.tally.aggregated[batch.topic] += len(batch) - len(refused)
+        return refused
+
+    def _funding(self, funding: Any) -> None:
+        for record in self.crowding.step(funding):
+            topic = "crowded-longs" if record["position_side"] == PositionSide.LONG.name else "crowded-shorts"
+            self._emit(topic, f"{record['scope']}|{record['key']}".encode(), record)
+            self.urgent = True
+
+    def _refuse(self, batch: RecordBatch, refused: list[Refused]) -> None:
+        for each in sorted(refused):
+            record = dead_letter(batch, each)
+            self._emit(DEAD_LETTERS, f"{batch.topic}|{batch.partition}|{record['offset']}".encode(), record)
+            self.tally.refused[batch.topic, each.reason.value] += 1
+        unreadable = {each.index for each in refused if each.reason in _UNREADABLE}
+        for index in range(len(batch) - 1, -1, -1):
+            if index not in unreadable:
+                self._unreadable_run = len(batch) - 1 - index
+                return
+        self._unreadable_run += len(batch)
+
+    def check(self) -> None:
+        if self._unreadable_run >= self.rule.unreadable_run_max:
+            msg = (
+                f"the last {self._unreadable_run} records of partition {self.partition} could not be read: is this the right "
+                f"topic, STREAMS_VALUE_FORMAT and registry? Each is on {DEAD_LETTERS} with its bytes; what was good is committed"
+            )
+            raise WrongTopic(msg)
+
+    def idle(self, idle_ms: int) -> None:
+        """Let ``idle_ms`` pass behind the last record; nothing to read is left."""
+        clock = self.fold.clock_ms
+        if clock is not None:
+            self._announce(self.fold.tick(clock + idle_ms))
+        self._ticks.append([self.next.get(LIQUIDATIONS), self.fold.clock_ms])
+        self._nothing_to_read = True
+        self._touched = True
+
+    # ---------------------------------------------------------------- out
+
+    def _emit(self, topic: str, key: bytes, record: dict[str, Any]) -> None:
+        self._messages.append(Message(topic, key, self.codecs.encoder.encode(topic, record)))
+        self.tally.emitted[topic] += 1
+
+    def _announce(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            record = notice.record
+            side, at_ms = PositionSide[record["position_side"]], record["event_time"]
+            now = before_onset(notice.asset, side, at_ms, self.context, self.crowding)
+            if notice.state.before is None:
+                notice.state.before = now
+            before = notice.state.before
+            context = context_record(before, now, at_ms)
+            known = Before.from_json(before["known"])
+            if notice.phase is not Phase.ONSET:
+                change = self.context.open_interest_change(known, notice.asset, at_ms)
+                context["open_interest_change"] = dict(change._asdict()) if change else None
+            aftermath = None
+            if notice.phase is Phase.SUBSIDED:
+                after = self.context.after(known, notice.asset, notice.state.started_ms, at_ms)
+                aftermath = aftermath_record(notice, before, now, {name: getattr(after, name) for name in after.__slots__})
+            whole = self.exchanges if notice.scope is Scope.ASSET else None
+            finished = self.describer.complete(notice, whole, context, aftermath)
+            self._emit(CASCADES, f"{record['scope']}|{record['key']}".encode(), finished)
+            self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
+            self.urgent = True
+
+    # ---------------------------------------------------------------- flush
+
+    def cut(self) -> Flush:
+        """Return what has changed since the last cut; the order of rows is the order in which they must be understood."""
+        flush = Flush(messages=self._messages, offsets=dict(self.next))
+        self._messages = []
+        self._touched = self.urgent = False
+        flush.rows += keep.pane_rows(self.fold)
+        flush.messages += self._snapshots()
+        flush.messages += self._windows()
+        flush.rows += keep.on_time_rows(self.fold)
+        flush.rows += keep.identity_rows(self.fold)
+        flush.rows += keep.known_rows(self.fold)
+        flush.rows += keep.hour_rows(self.fold.baseline, self.fold.panes.instruments)
+        follower = self.fold.follower
+        flush.rows += keep.cascade_rows(follower.machines, follower.changed, self._names(follower.changed))
+        flush.rows += keep.forgotten_cascades(follower.machines, self.fold.clock_ms)
+        flush.rows += self.crowding.dirty_rows() + self.context.dirty_rows()
+        flush.rows += keep.expired_rows(self.fold.panes)
+        self.fold.changed_minutes.clear()
+        flush.rows.append((codec.COMMIT, self._commit_row()))
+        return flush
+
+    def _names(self, changed: set[tuple[Scope, str, int]]) -> dict[tuple[Scope, str], Instrument]:
+        panes = self.fold.panes
+        names: dict[tuple[Scope, str], Instrument] = {}
+        for scope, key, _ in changed:
+            if scope is Scope.ASSET:
+                number = panes.asset_number(key)
+                assert number is not None, key
+                names[scope, key] = panes.instruments[panes.rows_of_asset[number][0]]
+        wanted = {key for scope, key, _ in changed if scope is Scope.INSTRUMENT}
+        if wanted:
+            for instrument in panes.instruments:
+                if f"{instrument.exchange}|{instrument.symbol}" in wanted:
+                    names[Scope.INSTRUMENT, f"{instrument.exchange}|{instrument.symbol}"] = instrument
+        return names
+
+    def _commit_row(self) -> bytes:
+        content = {
+            "next": self.next,
+            "clock": self.fold.clock_ms,
+            "partitions": self.partitions,
+            "exchanges": sorted(self.exchanges),
+            "topics": self.topics,
+            "ticks": self._ticks,
+        }
+        self._ticks = []
+        return codec.json_row(content)
+
+    def _windows(self) -> list[Message]:
+        panes = self.fold.panes
+        changed = sorted(panes.changed)
+        assets = sorted({int(panes.asset_of_row[row]) for row in changed})
+        panes.changed.clear()
+        if not changed:
+            return []
+        rows = [[row] for row in changed] + [panes.rows_of_asset[asset] for asset in assets]
+        totals = panes.totals(rows)
+        empty = ~totals.sums.any(axis=(0, 2))
+        found = []
+        for at, members in enumerate(rows):
+            single = at < len(changed)
+            instrument = panes.instruments[members[0]]
+            scope = Scope.INSTRUMENT if single else Scope.ASSET
+            key = f"{instrument.exchange}|{instrument.symbol}" if single else instrument.asset
+            name = f"{scope}|{key}".encode()
+            if empty[at]:
+                found.append(Message(WINDOWS, name, None))
+                continue
+            as_of = int(panes.as_of[members].max())
+            record = windows_row(scope, key, instrument if single else None, as_of, totals, at)
+            present = [instrument.exchange] if single else self.exchanges
+            record |= self.describer.coverage(present, as_of * 1000, whole=not single)
+            found.append(Message(WINDOWS, name, self.codecs.encoder.encode(WINDOWS, record)))
+        self.tally.emitted[WINDOWS] += len(found)
+        return found
+
+    def _snapshots(self) -> list[Message]:
+        """Return the changed minutes by exchange, the context of the busiest asset, and behind them the watermark."""
+        found = [
+            Message(SNAPSHOTS, codec.snapshot_key(*snapshot[:3]), codec.snapshot_row(snapshot), 0)
+            for snapshot in report.snapshots(self.fold, self.partition)
+        ]
+        found += self._context_of(self._busiest())
+        # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first flush
+        # may hold funding only, with liquidations still to be read.
+        if self.fold.clock_ms is not None or self._nothing_to_read:
+            key = f"w{self.partition}".encode()
+            found.append(Message(SNAPSHOTS, key, codec.watermark_row(self.fold.clock_ms, self.partitions), 0))
+        return found
+
+    def _busiest(self) -> str | None:
+        """Return the asset with most in its quarter of an hour: the market's cascade takes its context from there."""
+        panes = self.fold.panes
+        if not self.fold.changed_minutes:
+            return None
+        return panes.assets[int(panes.bounds[0, : len(panes.assets)].sum(axis=1).argmax())]
+
+    def _context_of(self, asset: str | None) -> list[Message]:
+        clock = self.fold.clock_ms
+        if asset is None or clock is None:
+            return []
+        sides = {side.name: before_onset(asset, side, clock, self.context, self.crowding) for side in PositionSide}
+        return [Message(SNAPSHOTS, b"x" + asset.encode(), codec.json_row(sides), 0)]
+
+    # ---------------------------------------------------------------- back
+
+    def restore(self, rows: Mapping[bytes, bytes]) -> None:
+        if codec.COMMIT not in rows:
+            return
+        commit = codec.parse_json(rows[codec.COMMIT])
+        if commit["partitions"] != self.partitions:
+            msg = (
+                f"{LIQUIDATIONS} had {commit['partitions']} partitions when the state was written and has {self.partitions} now: "
+                "assets have moved between partitions; start with a new STREAMS_APP_ID"
+            )
+            raise ValueError(msg)
+        self.next = commit["next"]
+        self.topics = commit["topics"]
+        self.exchanges = set(commit["exchanges"])
+        for key, value in rows.items():
+            if key[:2] == b"f|":
+                self.crowding.load(key, value)
+            elif key[:2] == b"x|":
+                self.context.load(key, value)
+        keep.restore(self.fold, rows, commit["clock"])
+
+

@@ -1,0 +1,1 @@
+"""What the job says, on a terminal: the output topics read back, a board of windows and events."""

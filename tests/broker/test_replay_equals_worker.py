@@ -1,0 +1,76 @@
+"""The same file through a real Kafka and a real worker says what the replay says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from rich.progress import Progress
+
+from streams.codec.encode import Encoder
+from streams.registries import file_registry
+from streams.replay import run
+from streams.replay.load import Loader
+from streams.settings import Settings
+from tests.broker.worker import Worker, compacted, read_topic
+
+CAPTURES = Path(__file__).parents[2].parent / "shared" / "data" / "binance-forceorder-small"
+FORM = "binance-forceorder-csv"
+PARTITIONS = 4
+#: Low enough that the captures, small as they are, have cascades in every scope.
+FLOORS = {
+    "cascade_instrument": {"floor_usd": 20_000},
+    "cascade_asset": {"floor_usd": 20_000},
+    "cascade_exchange": {"floor_usd": 50_000},
+    "cascade_market": {"floor_usd": 50_000},
+}
+#: What other topics say, which no log orders against this one, and the sentence made of it.
+LEFT_OUT = ("context", "aftermath", "headline")
+
+
+def replayed(path, out):
+    run(Settings(**FLOORS), [path], file_format=FORM, out=out, partitions=PARTITIONS)
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    rows = {line["key"]: line["record"] for line in lines if line["topic"] == "liquidation-windows"}
+    return rows, [line["record"] for line in lines if line["topic"] == "cascades"]
+
+
+def produce(broker, path):
+    """Write what the replay feeds, in its order, to the partitions that the key gives."""
+    loader = Loader(PARTITIONS, Encoder(file_registry().writers()), print)
+    with Progress(disable=True) as progress:
+        loader.load({path: FORM}, progress)
+    # Idempotent: the first request to a new topic may have to be sent again, and must not change the order.
+    options = {"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2_random", "enable.idempotence": True}
+    producer = Producer(options)
+    for fed in loader.in_order():
+        producer.produce(fed.topic, fed.value, fed.key)
+        producer.poll(0)
+    producer.flush()
+    loader.close()
+
+
+def told(cascades):
+    kept = [{name: value for name, value in each.items() if name not in LEFT_OUT} for each in cascades]
+    return sorted(kept, key=lambda each: (each["cascade_id"], each["sequence"]))
+
+
+@pytest.mark.parametrize("name", ["paulius_20250126_20250206", "neoparth_20250623_b"])
+def test_a_file_through_kafka_and_the_worker_is_the_replay_of_that_file(own_kafka, tmp_path, name):
+    path = CAPTURES / f"{name}.csv.gz"
+    if not path.exists():
+        pytest.skip(f"needs the captures beside the repository: {path.name}")
+    rows, cascades = replayed(path, tmp_path / "out.jsonl")
+    own_kafka.create_topics(partitions=PARTITIONS, app_id="twin")
+    produce(own_kafka, path)
+
+    floors = {f"{scope}_floor_usd": floor["floor_usd"] for scope, floor in FLOORS.items()}
+    with Worker(own_kafka, "twin", tmp_path, idle_timeout_ms=0, **floors) as worker:
+        worker.wait_until_caught_up()
+        worker.stop()
+
+    assert rows == compacted(read_topic(own_kafka, "liquidation-windows"))
+    assert told(cascades) == told(record for _, record in read_topic(own_kafka, "cascades"))
+    assert {"INSTRUMENT", "ASSET", "EXCHANGE", "MARKET"} == {each["scope"] for each in cascades}

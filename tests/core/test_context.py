@@ -1,0 +1,228 @@
+"""Open interest and flows around a cascade, and what came after: each bound at its edge."""
+
+import json
+import math
+
+import pytest
+
+from streams.core.context import Before, ContextRule, ContextTracker
+from streams.core.errors import InvalidEvent, Reason
+from streams.core.reading import Reading
+from tests.core.context_builders import DAY, HOUR, MINUTE, SECOND, SHORT, T, fed, flow, interest, minutes, quote
+
+# -- open interest ---------------------------------------------------------------------------------------------
+
+
+def test_the_change_is_in_coins_over_all_instruments():
+    tracker = fed(interest(T, 60.0), interest(T, 40.0, "okx"))
+    before = tracker.before("BTC", T)
+    tracker.open_interest(interest(T + 1, 40.0))
+    tracker.open_interest(interest(T + 2, 35.0, "okx"))
+
+    assert before.open_interest == {"binance|BTCUSDT": 60.0, "okx|BTCUSDT": 40.0}
+    assert tracker.open_interest_change(before, "BTC", T + 10) == Reading(-0.25, None, 8)
+
+
+def test_an_instrument_that_was_missing_before_is_no_rise():
+    tracker = fed(interest(T, 60.0))
+    before = tracker.before("BTC", T)
+    tracker.open_interest(interest(T + 1, 60.0))
+    tracker.open_interest(interest(T + 1, 1_000.0, "okx"))
+
+    assert tracker.open_interest_change(before, "BTC", T + 1) == Reading(0.0, None, 0)
+
+
+def test_an_instrument_not_heard_from_since_is_left_out():
+    tracker = fed(interest(T, 60.0), interest(T, 40.0, "okx"))
+    before = tracker.before("BTC", T)
+    assert tracker.open_interest_change(before, "BTC", T + 1) is None
+    tracker.open_interest(interest(T + 1, 30.0))
+
+    assert tracker.open_interest_change(before, "BTC", T + 1) == Reading(-0.5, None, 0)
+
+
+def test_a_change_from_nothing_is_not_available():
+    tracker = fed(interest(T, 0.0))
+    before = tracker.before("BTC", T)
+    tracker.open_interest(interest(T + 1, 30.0))
+
+    assert tracker.open_interest_change(before, "BTC", T + 1) is None
+
+
+def test_open_interest_an_hour_old_is_known_and_older_is_not():
+    tracker = fed(interest(T, 60.0))
+
+    assert tracker.before("BTC", T + HOUR).open_interest == {"binance|BTCUSDT": 60.0}
+    assert tracker.before("BTC", T + HOUR + 1).open_interest == {}
+
+
+def test_an_instrument_no_longer_remembered_has_no_change():
+    before = fed(interest(T, 60.0)).before("BTC", T)
+
+    assert ContextTracker(SHORT).open_interest_change(before, "BTC", T + 1) is None
+
+
+@pytest.mark.parametrize("useless", [-1.0, math.nan, 1e30])
+def test_open_interest_that_cannot_be_says_nothing(useless):
+    assert fed(interest(T, useless)).dirty_rows() == []
+
+
+def test_repeated_and_late_open_interest_changes_nothing():
+    tracker = fed(interest(T, 60.0), interest(T, 60.0), interest(T - 1, 70.0))
+
+    assert tracker.before("BTC", T).open_interest == {"binance|BTCUSDT": 60.0}
+
+
+def test_open_interest_five_seconds_ahead_is_now_and_further_ahead_is_not():
+    tracker = fed(interest(T + 5 * SECOND, 60.0))
+
+    assert tracker.before("BTC", T).open_interest == {"binance|BTCUSDT": 60.0}
+    assert tracker.before("BTC", T - 1).open_interest == {}
+
+
+def test_the_last_whole_five_minutes_stand_in_for_open_interest_read_ahead():
+    tracker = fed(interest(T + 1, 60.0), interest(T + MINUTE, 61.0), interest(T + 2 * HOUR, 90.0))
+
+    assert tracker.before("BTC", T + 5 * MINUTE - 1).open_interest == {}
+    assert tracker.before("BTC", T + 5 * MINUTE).open_interest == {"binance|BTCUSDT": 61.0}
+    assert tracker.before("BTC", T + HOUR).open_interest == {"binance|BTCUSDT": 61.0}
+    assert tracker.before("BTC", T + HOUR + 1).open_interest == {}
+
+
+# -- exchange flows --------------------------------------------------------------------------------------------
+
+
+def test_the_inflow_is_scaled_to_a_day_and_summed_over_exchanges():
+    tracker = fed(flow(T, 10.0, hours=1), flow(T, 60.0, "okx", hours=24))
+
+    assert tracker.before("BTC", T + 7).inflow == Reading(300.0, None, 7)
+
+
+def test_a_correction_replaces_and_an_older_period_does_not():
+    corrected = flow(T, 50.0, published_ms=T + HOUR)
+    tracker = fed(flow(T, 10.0), corrected, flow(T, 10.0), flow(T - HOUR, 99.0))
+
+    assert tracker.before("BTC", T).inflow.value == 50.0
+
+
+def test_an_inflow_48_hours_old_is_given_and_older_is_not():
+    tracker = fed(flow(T, 10.0))
+
+    assert tracker.before("BTC", T + 48 * HOUR).inflow.age_ms == 48 * HOUR
+    assert tracker.before("BTC", T + 48 * HOUR + 1).inflow is None
+
+
+def test_an_exchange_48_hours_behind_the_newest_is_in_the_sum_and_later_is_not():
+    assert fed(flow(T, 10.0), flow(T + 48 * HOUR, 5.0, "okx")).before("BTC", T + 48 * HOUR).inflow.value == 15.0
+    assert fed(flow(T - 1, 10.0), flow(T + 48 * HOUR, 5.0, "okx")).before("BTC", T + 48 * HOUR).inflow.value == 5.0
+
+
+def test_a_period_counts_from_the_full_hour_at_its_end():
+    tracker = fed(flow(T - HOUR, 1.0), flow(T - HOUR + 1, 5.0))
+
+    assert tracker.before("BTC", T - 1).inflow.value == 1.0
+    assert tracker.before("BTC", T).inflow.value == 5.0
+
+
+@pytest.mark.parametrize("useless", [flow(T, 1.0, hours=0), flow(T, -1.0), flow(T, math.nan), flow(T, 1e30)])
+def test_a_flow_that_cannot_be_says_nothing(useless):
+    assert fed(useless).dirty_rows() == []
+
+
+@pytest.mark.parametrize(("days", "percentile"), [(6, None), (7, 100.0)])
+def test_an_inflow_is_ranked_once_its_history_covers_seven_days(days, percentile):
+    tracker = fed(*[flow(T + d * DAY, 10.0 + d) for d in range(days + 1)])
+
+    assert percentile == tracker.before("BTC", T + days * DAY).inflow.percentile
+
+
+def test_a_history_goes_back_90_days_and_no_further():
+    spike = [flow(T, 1_000.0), flow(T + DAY, 1_000.0)]
+    tracker = fed(*spike, *[flow(T + d * DAY, 10.0) for d in range(2, 91)], flow(T + 91 * DAY, 11.0))
+
+    assert tracker.before("BTC", T + 91 * DAY).inflow.percentile == 100 * 89 / 90
+
+
+# -- afterwards ------------------------------------------------------------------------------------------------
+
+
+def test_what_came_after_is_told_in_multiples_of_what_was_before():
+    onset_ms = T + 10 * MINUTE
+    tracker = fed(*minutes(10), interest(onset_ms, 100.0))
+    before = tracker.before("BTC", onset_ms)
+    for m in range(11, 17):
+        tracker.quote(quote(T + m * MINUTE, 102.0 if m % 2 else 100.0, 0.3))
+    tracker.open_interest(interest(onset_ms + MINUTE, 80.0))
+
+    after = tracker.after(before, "BTC", onset_ms, T + 16 * MINUTE)
+
+    # The minute of the onset still came back from 101 to 100, at the old spread; the other five are wild.
+    calm, wild = math.log(1.01) ** 2, math.log(1.02) ** 2
+    assert math.isclose(math.sqrt((calm + 5 * wild) / 6 / calm), after.volatility_multiple)
+    assert math.isclose(0.3 / 102 / before.spread_median, after.spread_multiple)
+    assert math.isclose(-0.2, after.open_interest_change)
+
+
+@pytest.mark.parametrize(("closed", "known"), [(4, False), (5, True)])
+def test_what_came_after_needs_five_minutes(closed, known):
+    tracker = fed(*minutes(10 + closed))
+    onset_ms = T + 10 * MINUTE
+
+    after = tracker.after(tracker.before("BTC", onset_ms), "BTC", onset_ms, onset_ms + closed * MINUTE)
+
+    assert [known] * 2 == [after.volatility_multiple is not None, after.spread_multiple is not None]
+
+
+def test_what_came_after_is_not_available_where_nothing_was_known_before():
+    after = fed(*minutes(10)).after(Before(at_ms=T), "BTC", T, T + 10 * MINUTE)
+
+    assert (after.volatility_multiple, after.spread_multiple, after.open_interest_change) == (None, None, None)
+
+
+def test_a_price_that_stands_still_afterwards_is_zero_times_as_volatile():
+    still = [quote(T + m * MINUTE, 100.0) for m in range(11, 17)]
+    tracker = fed(*minutes(10), *still)
+    before = tracker.before("BTC", T + 10 * MINUTE)
+
+    assert tracker.after(before, "BTC", T + 11 * MINUTE, T + 16 * MINUTE).volatility_multiple == 0.0
+
+
+def test_nothing_is_a_multiple_of_a_price_that_stood_still():
+    tracker = fed(*[quote(T + m * MINUTE) for m in range(11)], *minutes(6, T + 11 * MINUTE))
+    before = tracker.before("BTC", T + 10 * MINUTE)
+
+    assert before.volatility.value == 0.0
+    assert tracker.after(before, "BTC", T + 10 * MINUTE, T + 16 * MINUTE).volatility_multiple is None
+
+
+def test_what_came_after_is_not_available_once_the_quotes_are_stale():
+    tracker = fed(*minutes(10))
+    before = tracker.before("BTC", T + 5 * MINUTE)
+
+    assert tracker.after(before, "BTC", T, T + 15 * MINUTE).spread_multiple is not None
+    assert tracker.after(before, "BTC", T, T + 15 * MINUTE + 1).spread_multiple is None
+
+
+def test_what_was_before_survives_json():
+    before = fed(*minutes(3), interest(T, 7.0), flow(T, 1.0)).before("BTC", T + 3 * MINUTE)
+
+    assert before == Before.from_json(json.loads(json.dumps(before.to_json())))
+
+
+# -- limits ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known", "refused"),
+    [
+        (quote(T), quote(T, exchange="okx")),
+        (quote(T), quote(T, asset="ETH")),
+        (interest(T, 1.0), interest(T, 1.0, "okx")),
+        (flow(T, 1.0), flow(T, 1.0, "okx")),
+    ],
+)
+def test_one_more_than_the_limit_is_refused_and_the_known_ones_go_on(known, refused):
+    with pytest.raises(InvalidEvent, match="at most instruments_max=1 ") as caught:
+        fed(known, known, refused, rule=ContextRule(instruments_max=1))
+
+    assert caught.value.reason == Reason.TOO_MANY_INSTRUMENTS

@@ -1,0 +1,62 @@
+"""Settings in, parts of the job out."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
+
+from streams import app
+from streams.core.events import Scope
+from streams.settings import Settings
+
+LOGIN = {"sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "ann", "sasl_password": "correct horse"}
+
+
+def test_on_a_plain_connection_nobody_logs_in():
+    assert None is app.credentials(Settings())
+    assert None is app.tls(Settings())
+
+
+@pytest.mark.parametrize(
+    "values", [{"security_protocol": "SASL_PLAINTEXT", **LOGIN}, {"security_protocol": "SASL_SSL", **LOGIN}]
+)
+def test_fausts_consumer_logs_in_as_our_producers_do(values):
+    settings = Settings(**values)
+
+    credentials = app.credentials(settings)
+
+    theirs, ours = dict(credentials_to_aiokafka_auth(credentials)), app.connection(settings)
+    assert isinstance(credentials, SASLCredentials)
+    assert (
+        (theirs.pop("ssl_context") is None)
+        == (settings.security_protocol == "SASL_PLAINTEXT")
+        == ("ssl_context" not in ours)
+    )
+    assert theirs == {name: value for name, value in ours.items() if name not in {"bootstrap_servers", "ssl_context"}}
+
+
+def test_with_a_certificate_alone_the_connection_is_checked():
+    credentials = app.credentials(Settings(security_protocol="SSL"))
+
+    assert isinstance(credentials, SSLCredentials)
+    assert credentials.context.verify_mode is ssl.CERT_REQUIRED
+    assert credentials.context.check_hostname
+
+
+def test_each_scope_has_its_own_thresholds():
+    settings = Settings(cascade_asset={"multiple": 3}, crowding={"keep_points": 4}, context={"flow_age_ms_max": 5})
+
+    rules, shard = app.cascade_rules(settings), app.shard_rule(settings)
+
+    assert {Scope.INSTRUMENT: 8, Scope.ASSET: 3, Scope.EXCHANGE: 8, Scope.MARKET: 8} == {
+        scope: rule.multiple for scope, rule in rules.items()
+    }
+    assert rules == shard.fold.cascades
+    assert (4.0, 5, 20_000) == (
+        shard.crowding.keep_points,
+        shard.context.flow_age_ms_max,
+        shard.context.instruments_max,
+    )

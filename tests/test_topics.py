@@ -1,0 +1,131 @@
+"""What `topics.yaml` says against what a cluster has, without a cluster."""
+
+from __future__ import annotations
+
+from streams import topics
+from streams.topics import Found
+
+WANTED = topics.declared("app")
+GOOD = {topic.name: Found(topic.partitions, topic.config) for topic in WANTED}
+
+
+def problems(cluster):
+    return [finding.sentence for finding in topics.check(WANTED, cluster) if finding.problem]
+
+
+def notes(cluster):
+    return [finding.sentence for finding in topics.check(WANTED, cluster) if not finding.problem]
+
+
+def with_config(name, **config):
+    changed = {key.replace("_", "."): value for key, value in config.items()}
+    return GOOD | {name: Found(GOOD[name].partitions, {**GOOD[name].config, **changed})}
+
+
+def without(name):
+    return {other: found for other, found in GOOD.items() if other != name}
+
+
+def test_the_changelogs_carry_the_name_of_the_application():
+    assert {"app-state-changelog", "app-market-changelog"} <= set(GOOD)
+
+
+def test_a_cluster_with_everything_is_fine_and_there_is_nothing_to_do():
+    plan = topics.plan(WANTED, GOOD)
+
+    assert [] == topics.check(WANTED, GOOD)
+    assert ([], {}, []) == (plan.create, plan.configure, plan.left)
+
+
+def test_a_missing_required_topic_is_a_problem():
+    assert ["funding is missing; `streams topics apply` creates it"] == problems(without("funding"))
+
+
+def test_a_missing_optional_topic_is_normal():
+    assert ["quotes is not there, which is normal; what depends on it reads 'not available'"] == notes(
+        without("quotes")
+    )
+    assert [] == problems(without("quotes"))
+
+
+def test_different_partition_counts_are_a_problem_with_both_counts():
+    (sentence,) = problems(GOOD | {"funding": Found(6, GOOD["funding"].config)})
+
+    assert sentence.startswith("funding has 6 partitions and liquidations has 4: ")
+
+
+def test_a_partition_count_of_the_users_own_is_fine_where_all_have_it():
+    alike = {name: Found(12, found.config) if found.partitions == 4 else found for name, found in GOOD.items()}
+
+    assert [] == topics.check(WANTED, alike)
+
+
+def test_a_missing_topic_is_created_with_the_count_of_the_one_it_goes_with():
+    cluster = {"liquidations": Found(12, GOOD["liquidations"].config)}
+
+    created = {topic.name: topic.partitions for topic in topics.plan(WANTED, cluster).create}
+
+    assert (12, 12, 1) == (created["funding"], created["app-state-changelog"], created["app-market-changelog"])
+
+
+def test_a_partition_count_that_was_asked_for_leaves_single_partitions_alone():
+    counts = {topic.name: topic.partitions for topic in topics.declared("app", partitions=8, replication=3)}
+
+    assert (8, 1, 1) == (counts["liquidations"], counts["pane-snapshots"], counts["app-market-changelog"])
+
+
+def test_retention_by_the_producers_time_stamps_is_noted():
+    (sentence,) = notes(with_config("liquidations", message_timestamp_type="CreateTime"))
+
+    assert sentence.startswith("liquidations counts its retention from the producer's time stamps")
+
+
+def test_endless_retention_by_the_producers_time_stamps_is_fine():
+    endless = with_config("liquidations", message_timestamp_type="CreateTime", retention_ms="-1")
+
+    assert [] == topics.check(WANTED, endless)
+
+
+def test_a_changelog_that_is_not_compacted_is_a_problem():
+    (sentence,) = problems(with_config("app-state-changelog", cleanup_policy="delete"))
+
+    assert sentence.startswith("app-state-changelog has cleanup.policy=delete and needs compact")
+
+
+def test_an_input_may_be_kept_for_as_long_as_its_owner_wants_and_is_not_changed():
+    longer = with_config("liquidations", retention_ms="31536000000")
+
+    assert {} == topics.plan(WANTED, longer).configure
+
+
+def test_an_output_never_loses_retention_to_a_plan():
+    assert {} == topics.plan(WANTED, with_config("cascades", retention_ms="-1")).configure
+
+
+def test_of_an_input_only_the_kind_of_time_stamp_is_changed():
+    stamped = with_config("liquidations", message_timestamp_type="CreateTime", retention_ms="1")
+
+    assert {"liquidations": {"message.timestamp.type": "LogAppendTime"}} == topics.plan(WANTED, stamped).configure
+
+
+def test_a_changelog_is_ours_and_gets_all_its_settings():
+    changed = with_config("app-state-changelog", segment_bytes="1")
+
+    assert {"app-state-changelog": {"segment.bytes": "67108864"}} == topics.plan(WANTED, changed).configure
+
+
+def test_partition_counts_that_differ_are_left_to_a_person():
+    plan = topics.plan(WANTED, GOOD | {"funding": Found(6, GOOD["funding"].config)})
+
+    assert ([], {}, 1) == (plan.create, plan.configure, len(plan.left))
+
+
+def test_a_topic_that_this_login_may_not_read_is_a_problem():
+    assert ["quotes may not be read with this login"] == problems(GOOD | {"quotes": Found(0, {}, allowed=False)})
+
+
+def test_settings_that_this_login_may_not_read_are_not_judged():
+    unread = GOOD | {"liquidations": Found(4)}
+
+    assert [] == topics.check(WANTED, unread)
+    assert {} == topics.plan(WANTED, unread).configure
