@@ -172,7 +172,11 @@ def build(settings: Settings) -> engine.Job:
     found = asyncio.run(partitions(settings, (LIQUIDATIONS, FUNDING, *OPTIONAL, SNAPSHOTS, *changelogs)))
     how = connection(settings)
     options = Options(
-        settings.app_id, how, settings.transaction_timeout_ms, settings.flush_interval_ms, settings.idle_timeout_ms,
+        settings.app_id,
+        how,
+        settings.transaction_timeout_ms,
+        settings.flush_interval_ms,
+        settings.idle_timeout_ms,
         settings.check_crcs,
     )
     job = engine.JobOptions(

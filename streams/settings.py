@@ -75,7 +75,9 @@ class Settings(BaseSettings):
         1_048_576, description="Most bytes fetched from one partition at once: the size of a batch."
     )
 
-    check_crcs: bool = Field(True, description="Whether fetched records are checked; off only for the demo's mock broker.")
+    check_crcs: bool = Field(
+        True, description="Whether fetched records are checked; off only for the demo's mock broker."
+    )
 
     # Values and schemas
     value_format: Literal["avro", "json"] = Field("avro", description="Form of the values, in and out.")

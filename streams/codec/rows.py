@@ -88,10 +88,12 @@ def _instrument(name: bytes) -> Instrument:
 
 
 def pane_key(minute: int, instrument: Instrument) -> bytes:
+    """Return the key of an instrument's minute."""
     return b"p" + _MINUTE.pack(minute) + _name(instrument)
 
 
 def parse_pane_key(key: bytes) -> tuple[int, Instrument]:
+    """Return (minute, instrument) of the key of a pane row."""
     return _MINUTE.unpack_from(key, 1)[0], _instrument(key[5:])
 
 
@@ -123,18 +125,22 @@ def parse_pane(value: bytes) -> tuple[Ints, Ints, Ints, Ints]:
 
 
 def known_row(instrument: Instrument) -> tuple[bytes, bytes]:
+    """Return the row that says no more than that an instrument is known."""
     return b"i" + _name(instrument), _V
 
 
 def parse_known_key(key: bytes) -> Instrument:
+    """Return the instrument of the key of such a row."""
     return _instrument(key[1:])
 
 
 def instrument_row(instrument: Instrument, as_of: int, newest_ms: int) -> tuple[bytes, bytes]:
+    """Return the row of an instrument: the second of its last change and its newest event time."""
     return b"r" + _name(instrument), _V + _PAIR.pack(as_of, newest_ms)
 
 
 def parse_instrument_row(key: bytes, value: bytes) -> tuple[Instrument, int, int]:
+    """Return (instrument, as_of, newest_ms) of an instrument's row."""
     return _instrument(key[1:]), *_PAIR.unpack(body(value))
 
 
@@ -152,26 +158,32 @@ def parse_lines(value: bytes) -> Seconds:
 
 
 def on_time_key(exchange: str, minute: int) -> bytes:
+    """Return the key of the on-time seconds of an exchange's minute."""
     return b"o" + _MINUTE.pack(minute) + exchange.encode()
 
 
 def parse_on_time_key(key: bytes) -> tuple[str, int]:
+    """Return (exchange, minute) of the key of an on-time row."""
     return key[5:].decode(), _MINUTE.unpack_from(key, 1)[0]
 
 
 def on_time_row(seconds: Seconds) -> bytes:
+    """Return on-time seconds as a row's value."""
     return _V + lines_of(seconds)
 
 
 def parse_on_time(value: bytes) -> Seconds:
+    """Return the on-time seconds of a row's value."""
     return parse_lines(body(value))
 
 
 def hours_key(instrument: Instrument, day: int) -> bytes:
+    """Return the key of an instrument's closed hours of one day."""
     return b"h" + _MINUTE.pack(day) + _name(instrument)
 
 
 def parse_hours_key(key: bytes) -> tuple[Instrument, int]:
+    """Return (instrument, day) of the key of an hours row."""
     return _instrument(key[5:]), _MINUTE.unpack_from(key, 1)[0]
 
 
@@ -181,35 +193,42 @@ def hours_row(first_hour: int, hours: Mapping[int, int]) -> bytes:
 
 
 def parse_hours(value: bytes) -> tuple[int, dict[int, int]]:
+    """Return (first hour, totals by hour) of an hours row."""
     first, hours = json.loads(body(value))
     return first, {int(hour): total for hour, total in hours.items()}
 
 
 def identities_row(number: int, identity: NDArray[np.uint64], time_ms: Ints) -> tuple[bytes, bytes]:
+    """Return the row of the identities that flush ``number`` accepted, with their event times."""
     packed = np.empty(len(identity), _TWIN)
     packed["identity"], packed["time"] = identity, time_ms
     return b"s" + _NUMBER.pack(number), _V + packed.tobytes()
 
 
 def parse_identities(key: bytes, value: bytes) -> tuple[int, NDArray[np.uint64], Ints]:
+    """Return (number, identities, event times) of an identities row."""
     packed = np.frombuffer(body(value), _TWIN)
     return _NUMBER.unpack_from(key, 1)[0], packed["identity"].astype(np.uint64), packed["time"].astype(np.int64)
 
 
 def cascade_key(scope: str, key: str, side: int) -> bytes:
+    """Return the key of the state of one scope and side."""
     return f"c{scope}|{side}|{key}".encode()
 
 
 def parse_cascade_key(key: bytes) -> tuple[str, str, int]:
+    """Return (scope, key, side) of the key of a cascade's row; the key may hold a bar itself."""
     scope, side, name = key[1:].decode().split("|", 2)
     return scope, name, int(side)
 
 
 def json_row(content: Any) -> bytes:
+    """Return plain JSON as a row's value."""
     return _V + json.dumps(content, separators=(",", ":")).encode()
 
 
 def parse_json(value: bytes) -> Any:
+    """Return what ``json_row`` was given."""
     return json.loads(body(value))
 
 
@@ -217,6 +236,7 @@ def parse_json(value: bytes) -> Any:
 
 
 def snapshot_key(partition: int, exchange: str, minute: int) -> bytes:
+    """Return the key of a (source partition, exchange) minute."""
     return b"m" + struct.pack(">II", partition, minute) + exchange.encode()
 
 
@@ -229,6 +249,7 @@ def snapshot_row(snapshot: Snapshot) -> bytes:
 
 
 def parse_snapshot(key: bytes, value: bytes) -> Snapshot:
+    """Return the snapshot of a row."""
     partition, minute = struct.unpack_from(">II", key, 1)
     value = body(value)
     timely, seconds, on_time = struct.unpack_from("<?II", value)
@@ -241,4 +262,5 @@ def parse_snapshot(key: bytes, value: bytes) -> Snapshot:
 
 
 def watermark_row(clock_ms: int | None, partitions: int) -> bytes:
+    """Return the value of a watermark: a source partition's clock, and how many partitions there are."""
     return json_row([clock_ms, partitions])

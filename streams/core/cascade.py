@@ -96,7 +96,7 @@ def _version(rule: CascadeRule) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One scope at one moment: micro-USD by side in five minutes and in the hour; ``side`` is the one that is judged."""
+    """One scope at one moment: micro-USD by side in five minutes and in the hour; ``side`` is the judged one."""
 
     time_ms: int
     side: int

@@ -150,16 +150,17 @@ class QuoteContext:
     def _turned(self, name: str, asset: AssetQuotes | None, minute: int) -> AssetQuotes | None:
         if minute <= self._clock - self._kept or (asset is not None and minute < asset.minute):
             return None
-        if asset is None:
-            asset = AssetQuotes(minute)
-        else:
-            self._close(name, asset)
-            if minute // 60 != asset.minute // 60:
-                self._sample_volatility(name, asset.minute // 60 + 1)
-            asset.minute = minute
+        # Expiry comes before the closing: which asset is the first of a new hour must not show.
         clock, self._clock = self._clock, max(self._clock, minute)
         if clock // 60 != self._clock // 60:
             self._expire()
+        asset = self._assets.get(name)
+        if asset is None:
+            return AssetQuotes(minute)
+        self._close(name, asset)
+        if minute // 60 != asset.minute // 60:
+            self._sample_volatility(name, asset.minute // 60 + 1)
+        asset.minute = minute
         return asset
 
     def _refuse_a_new_one(self, instrument: Instrument, asset: AssetQuotes | None) -> None:

@@ -33,7 +33,9 @@ class Describer:
     venues: Venues
     episodes: Episodes
 
-    def coverage(self, present: Iterable[str], at_ms: int, *, whole: bool, stale: frozenset[str] = frozenset()) -> Record:
+    def coverage(
+        self, present: Iterable[str], at_ms: int, *, whole: bool, stale: frozenset[str] = frozenset()
+    ) -> Record:
         """Return ``coverage`` and ``at_least``; ``whole`` adds the known venues that are not present as ABSENT."""
         found = {exchange: self.venues.coverage(exchange, at_ms, stale) for exchange in present}
         if whole:
@@ -43,7 +45,9 @@ class Describer:
             "at_least": at_least(found.values()),
         }
 
-    def complete(self, notice: Notice, whole: Iterable[str] | None, context: Record, aftermath: Record | None) -> Record:
+    def complete(
+        self, notice: Notice, whole: Iterable[str] | None, context: Record, aftermath: Record | None
+    ) -> Record:
         """Return the finished message; ``whole`` are the exchanges present for a total over all venues."""
         record, at_ms = notice.record, notice.record["event_time"]
         mine = [each["exchange"] for each in record["exchanges"]]

@@ -69,7 +69,14 @@ def windows_row(scope: Scope, key: str, instrument: Instrument | None, as_of_s: 
 
 
 def cascade_record(
-    scope: Scope, key: str, instrument: Instrument | None, rule: CascadeRule, state: CascadeState, phase: Phase, time_ms: int, totals: Totals
+    scope: Scope,
+    key: str,
+    instrument: Instrument | None,
+    rule: CascadeRule,
+    state: CascadeState,
+    phase: Phase,
+    time_ms: int,
+    totals: Totals,
 ) -> Record:
     """Return a message of ``cascades`` but for coverage, context, comparisons and headline; counts it."""
     long, short = state.usd

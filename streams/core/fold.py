@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,8 @@ class Fold:
                 clock_before = int(stretch.clock_ms[-1])
                 for number in before:
                     mine = stretch.asset_clock_ms[stretch.asset == number]
-                    before[number] = int(mine[-1]) if len(mine) else before[number]
+                    if len(mine):
+                        before[number] = int(mine[-1])
         return folded
 
     def tick(self, clock_ms: int) -> list[Notice]:
@@ -122,7 +124,7 @@ class Fold:
         """Cut where the watermark enters a new hour."""
         hour = (batch.clock_ms - self.rule.screen.lateness_ms) // HOUR_MS
         cuts = [0, *(np.flatnonzero(hour[1:] != hour[:-1]) + 1).tolist(), len(hour)]
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             yield batch.part(start, end)
 
     def _close_hours(self, clock_ms: int) -> None:
@@ -152,7 +154,7 @@ class Fold:
         return in_order(found)
 
     def _possible(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> set[int]:
-        """Return the assets with an open cascade, and those whose windows could reach the lowest bar in this stretch."""
+        """Return the assets with an open cascade, and those whose windows could reach the lowest bar here."""
         held = np.zeros((len(self.panes.assets), 2), np.int64)
         np.add.at(held, (stretch.asset, stretch.side), stretch.notional)
         possible = self.follower.open_assets()

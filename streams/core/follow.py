@@ -131,12 +131,16 @@ class _Following:
     def run(self) -> list[Notice]:
         done = np.arange(1, len(self.mine) + 1)
         rows = self.stretch.row[self.mine]
-        seen = set(np.unique(rows).tolist()) | {row for (scope, _, _), row in self.f.open_of(self.asset).items() if scope is Scope.INSTRUMENT}
+        seen = set(np.unique(rows).tolist()) | {
+            row for (scope, _, _), row in self.f.open_of(self.asset).items() if scope is Scope.INSTRUMENT
+        }
         for row in sorted(seen):
             instrument = self.panes.instruments[row]
             inside, known = rows == row, self.past.row == row
             key = f"{instrument.exchange}|{instrument.symbol}"
-            self._scope(Scope.INSTRUMENT, key, row, inside, done[inside], Lines(*(column[known] for column in self.past)))
+            self._scope(
+                Scope.INSTRUMENT, key, row, inside, done[inside], Lines(*(column[known] for column in self.past))
+            )
         everything = np.full(len(self.mine), fill_value=True)
         self._scope(Scope.ASSET, self.panes.assets[self.asset], self.rows[0], everything, done, self.past)
         return self.notices
@@ -180,8 +184,8 @@ class _Following:
             self.notices.append(Notice(order, record, state, scope, self.panes.assets[self.asset], saying.phase))
 
         walk = Walk(
-            rule, machine, side, self.f.lateness_ms, found, self.stretch.clock_ms, self._done_before, self.panes.exchanges,
-            self.panes.exchange_of_row, opened, threshold, say,
+            rule, machine, side, self.f.lateness_ms, found, self.stretch.clock_ms, self._done_before,
+            self.panes.exchanges, self.panes.exchange_of_row, opened, threshold, say,
         )  # fmt: skip
         if walk.run():
             self.f.machines[name] = machine
@@ -199,7 +203,9 @@ class _Following:
         start = max(window_start(LENGTHS[FIVE_MINUTES], newest), seconds_kept(clock_ms // 1000))
         rows = self._rows(scope, row)
         for lines in (self.panes.cells_of(rows, start, newest + 1), self._new(rows, done, start)):
-            for number, sums, largest in zip(lines.row.tolist(), lines.sums.tolist(), lines.largest.tolist(), strict=True):
+            for number, sums, largest in zip(
+                lines.row.tolist(), lines.sums.tolist(), lines.largest.tolist(), strict=True
+            ):
                 exchange = self.panes.instruments[number].exchange
                 for side in (0, 1):
                     if sums[2 + side]:
@@ -209,7 +215,7 @@ class _Following:
         return [row] if scope is Scope.INSTRUMENT else self.rows
 
     def _new(self, rows: list[int], done: int, start: int) -> Lines:
-        """Return the first ``done`` records of the asset in this stretch, of some rows and from a second on, as lines."""
+        """Return the first ``done`` records of the asset here, of some rows and from a second on, as lines."""
         s, first = self.stretch, self.mine[:done]
         first = first[(s.time_ms[first] // 1000 >= start) & np.isin(s.row[first], rows)]
         sums = np.zeros((len(first), 4), np.int64)
@@ -219,7 +225,7 @@ class _Following:
         return Lines(s.row[first], s.band[first], s.time_ms[first] // 1000, sums, s.notional[first])
 
     def _totals(self, scope: Scope, row: int, done: int, newest: int, partition_newest: int) -> Totals:
-        """Return the scope's totals after ``done`` of the asset's records, in the windows that end with second ``newest``.
+        """Return the scope's totals after ``done`` of the asset's records, in the windows that end with ``newest``.
 
         The panes stand before the stretch and their windows end with the partition's newest pane: what lies between
         the two starts of a window is put right, and the stretch's own records are added.

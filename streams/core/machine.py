@@ -112,7 +112,9 @@ class Walk:
         return at + 1, True
 
     def _valid(self, start: int) -> Flags:
-        valid: Flags = self.measures.remembered[start:] & (self.measures.time_ms[start:] >= self.machine.closed_until_ms)
+        valid: Flags = self.measures.remembered[start:] & (
+            self.measures.time_ms[start:] >= self.machine.closed_until_ms
+        )
         return valid
 
     # ---------------------------------------------------------------- open

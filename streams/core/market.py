@@ -90,10 +90,12 @@ class Market:
         for second, line in now.items():
             old = was.get(second, [0, 0, 0, 0, 0])
             if line != old:
-                waiting.add(minute * MINUTE + second, row, [a - b for a, b in zip(line[:4], old[:4], strict=True)], line[4])
+                waiting.add(
+                    minute * MINUTE + second, row, [a - b for a, b in zip(line[:4], old[:4], strict=True)], line[4]
+                )
 
     def watermark(self, partition: int, clock_ms: int | None, partitions: int) -> list[Notice]:
-        """Hear a source partition's clock (None: it has no records and waits for none) and decide what is closed by it."""
+        """Hear a source partition's clock (None: it has no records and waits for none); decide what is closed by it."""
         self.hear(partition, clock_ms, partitions)
         clock = self._oldest()
         if clock is None or clock <= self.clock_ms:
@@ -114,7 +116,7 @@ class Market:
         return None if clock == _FOREVER else clock
 
     def resume(self, clock_ms: int, closed: int) -> None:
-        """Go on from where a flush stood, all its snapshots taken in: nothing is announced again, nothing has changed."""
+        """Go on from where a flush stood, its snapshots taken in: nothing is announced again, nothing has changed."""
         if clock_ms < 0:
             return
         self.clock_ms, self.closed = clock_ms, closed
@@ -199,8 +201,8 @@ class Market:
     def _fold(self, newest: int, grown: Grown) -> None:
         self.decided.advance(max(newest, self.decided.newest or 0))
         cells, _, _ = self._cells(self.decided, grown)
-        if cells is not None:
-            self.decided.add(cells)
+        assert cells is not None, newest
+        self.decided.add(cells)
 
     def _close_hours(self, second: int) -> None:
         due = self.baseline.hours_due(second * 1000)
@@ -289,11 +291,13 @@ class Market:
             machine.closed_until_ms = cascade.ends_ms(self.rules[scope], state)
             self.changed.add((scope, key, side))
             rows = [row for row, name in enumerate(self.decided.instruments) if key in (ALL, name.exchange)]
-            for phase in cascade.close(state):
-                notices.append(self._notice(scope, key, rows, state, phase, machine.closed_until_ms))
+            ended = machine.closed_until_ms
+            notices += [self._notice(scope, key, rows, state, phase, ended) for phase in cascade.close(state)]
         return notices
 
-    def _notice(self, scope: Scope, key: str, rows: list[int], state: CascadeState, phase: Phase, time_ms: int) -> Notice:
+    def _notice(
+        self, scope: Scope, key: str, rows: list[int], state: CascadeState, phase: Phase, time_ms: int
+    ) -> Notice:
         totals = self.decided.totals([rows])
         record = cascade_record(scope, key, None, self.rules[scope], state, phase, time_ms, totals)
         return Notice((time_ms,), record, state, scope, "", phase)

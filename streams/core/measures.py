@@ -56,9 +56,12 @@ def measures(stretch: Stretch, at: Ints, done: Ints, past: Lines) -> Measures:
     order = np.argsort(past.second, kind="stable")
     held = past.second[order], past.sums[order, :2]
     usd = [
-        sliding(*held, second, side, counted, np.maximum(newest + 1 - length, kept)) for length in (LENGTHS[FIVE_MINUTES], HOUR)
+        sliding(*held, second, side, counted, np.maximum(newest + 1 - length, kept))
+        for length in (LENGTHS[FIVE_MINUTES], HOUR)
     ]
-    return Measures(at, done, remembered, time, asset_clock, clock, side, notional, stretch.price[at], stretch.row[at], *usd)
+    return Measures(
+        at, done, remembered, time, asset_clock, clock, side, notional, stretch.price[at], stretch.row[at], *usd
+    )
 
 
 def sliding(past_second: Ints, past_usd: Ints, second: Ints, side: Ints, notional: Ints, start: Ints) -> Ints:

@@ -32,9 +32,10 @@ class Snapshot(NamedTuple):
     assets: dict[str, tuple[int, int]]
 
 
-
 @dataclass(slots=True)
 class Minute:
+    """What is known of a minute of one (source partition, exchange)."""
+
     seconds: Seconds = field(default_factory=dict)
     on_time: Seconds = field(default_factory=dict)
     assets: dict[str, tuple[int, int]] = field(default_factory=dict)

@@ -31,7 +31,9 @@ class OnTime:
         np.add.at(sums, (cell, 2 + side), 1)
         np.maximum.at(sums[:, 4], cell, notional)
         minutes = self.minutes
-        for code, at, line in zip((cells >> 32).tolist(), ((cells & 0xFFFFFFFF) + base).tolist(), sums.tolist(), strict=True):
+        for code, at, line in zip(
+            (cells >> 32).tolist(), ((cells & 0xFFFFFFFF) + base).tolist(), sums.tolist(), strict=True
+        ):
             key = names[code], at // 60
             self.changed.add(key)
             known = minutes.setdefault(key, {}).setdefault(at % 60, [0, 0, 0, 0, 0])

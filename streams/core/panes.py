@@ -286,7 +286,11 @@ class Panes:
             inside = wanted[row] & (cells.second >= start) & (cells.second < end)
             if inside.any():
                 slot = cells.slot[inside]
-                found.append(Lines(row[inside], self.band_of(slot), cells.second[inside], cells.sums[inside], cells.largest[inside]))
+                found.append(
+                    Lines(
+                        row[inside], self.band_of(slot), cells.second[inside], cells.sums[inside], cells.largest[inside]
+                    )
+                )
         return Lines(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
     def sums_of(self, rows: Sequence[int], window: int) -> tuple[Ints, Ints]:

@@ -169,8 +169,9 @@ class Screen:
         return self._judged(index, asset_clock[index], clock[index], time[index], duplicates.tolist(), [])
 
     def _repeated(self, columns: LiquidationColumns) -> list[tuple[int, int]]:
-        """Return (position, newest event time so far) of the records whose identity is known, from before or from this batch."""
-        seen, fresh, found = self.seen.times, {}, []
+        """Return (position, newest event time so far) of records whose identity is known, also from this batch."""
+        seen, found = self.seen.times, []
+        fresh: dict[int, int] = {}
         for at, (key, event) in enumerate(zip(columns.identity.tolist(), columns.event_time_ms.tolist(), strict=True)):
             known = seen.get(key)
             if known is None:
@@ -197,7 +198,13 @@ class Screen:
         return asset_clock, clock
 
     def _judged(
-        self, index: Ints, asset_clock: Ints, clock: Ints, time: Ints, duplicates: list[int], refused: list[tuple[int, Reason, str]]
+        self,
+        index: Ints,
+        asset_clock: Ints,
+        clock: Ints,
+        time: Ints,
+        duplicates: list[int],
+        refused: list[tuple[int, Reason, str]],
     ) -> Accepted:
         late = time < asset_clock - self.rule.lateness_ms
         on_time = time >= clock - self.rule.market_lateness_ms
@@ -221,7 +228,9 @@ class Screen:
                 refused.append((at, *refusal))
                 continue
             twin = seen.get(key)
-            if twin is not None and twin > max(mine - rule.duplicate_horizon_ms, all_ - rule.duplicate_horizon_ms - HOUR_MS):
+            if twin is not None and twin > max(
+                mine - rule.duplicate_horizon_ms, all_ - rule.duplicate_horizon_ms - HOUR_MS
+            ):
                 duplicates.append(at)
                 continue
             seen[key] = max(time, twin or 0)
@@ -236,7 +245,9 @@ class Screen:
             where, np.array(asset_clock, np.int64), np.array(partition_clock, np.int64), time_ms, duplicates, refused
         )
 
-    def _refusal(self, instrument: Instrument, known: set[Instrument], clock: int, time: int) -> tuple[Reason, str] | None:
+    def _refusal(
+        self, instrument: Instrument, known: set[Instrument], clock: int, time: int
+    ) -> tuple[Reason, str] | None:
         if time < clock - DAY_MS:
             behind = (clock - time) / HOUR_MS
             return Reason.TOO_OLD, (

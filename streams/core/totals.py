@@ -61,7 +61,12 @@ def summarise(scope: Ints, band: Ints, sums: Ints, largest: Ints, count: int) ->
         ties = np.where(usd == most[:, wide_scope], wide & 0xFFFFFF, 1 << 40)
         densest = np.minimum.reduceat(ties, group, axis=1) << WIDE
         some = highest >= 0
-        for target, value in ((low, lowest), (high, highest + 1), (dense_low, densest), (dense_high, densest + (1 << WIDE))):
+        for target, value in (
+            (low, lowest),
+            (high, highest + 1),
+            (dense_low, densest),
+            (dense_high, densest + (1 << WIDE)),
+        ):
             target[:, scopes] = np.where(some, band_price(np.where(some, value, 0)), np.nan)
         dense[:, scopes] = np.where(some, most, 0)
     return Totals(total, largest, low, high, dense_low, dense_high, dense)

@@ -83,7 +83,7 @@ class BatchScheduler(DefaultSchedulingStrategy):
                 yield tp, BatchRecord(tp, found, begins)
 
 
-class BatchSchema(faust.Schema):
+class BatchSchema(faust.Schema[Any, Any]):
     """Hands the batch through: it is decoded where unknown schemas can be waited for."""
 
     def loads_key(self, app: Any, message: Any, **options: Any) -> None:

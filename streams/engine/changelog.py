@@ -8,10 +8,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 
-async def read(ends: Mapping[TopicPartition, int], connection: Mapping[str, Any], *, check_crcs: bool) -> dict[TopicPartition, dict[bytes, bytes]]:
+async def read(
+    ends: Mapping[TopicPartition, int], connection: Mapping[str, Any], *, check_crcs: bool
+) -> dict[TopicPartition, dict[bytes, bytes]]:
     """Return the newest row of each key, of partitions that each hold a committed record at offset ``ends[tp]``.
 
-    That record, our owner row, is what the reading ends on: a partition may go on with markers that are never delivered.
+    That record, our owner row, is what the reading ends on: a partition may go on with markers that nobody delivers.
     """
     rows: dict[TopicPartition, dict[bytes, bytes]] = {tp: {} for tp in ends}
     consumer = AIOKafkaConsumer(

@@ -62,17 +62,17 @@ def build(stages: Iterable[Stage], job: JobOptions, options: Options, registry: 
     app.owners = Owners(app, stages, options, registry)
 
     @app.on_partitions_revoked.connect
-    async def revoked(_: Any, revoked: Any, **options: Any) -> None:
+    async def revoked(*_: Any, **__: Any) -> None:
         await app.owners.revoke()
 
     @app.on_before_shutdown.connect
-    async def stopped(_: Any, **options: Any) -> None:
+    async def stopped(*_: Any, **__: Any) -> None:
         # Faust tells nobody that partitions are let go of when it stops.
         await app.owners.revoke()
 
-    @app.task
+    @app.task  # type: ignore[untyped-decorator]  # Faust does not type it
     async def settle() -> None:
-        """The collector walks millions of long-lived objects for nothing: the largest single cost of the job."""
+        # The collector walks millions of long-lived objects for nothing: the largest single cost of the job.
         gc.collect()
         gc.freeze()
         gc.set_threshold(200_000, 20, 100)
@@ -121,13 +121,15 @@ def run(app: Job, log_level: str) -> int:
     """Run the app until it is told to stop; return the exit code."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = faust.Worker(app, loglevel=log_level, loop=loop, redirect_stdouts=False, override_logging=False, quiet=True)
+    worker = faust.Worker(
+        app, loglevel=log_level, loop=loop, redirect_stdouts=False, override_logging=False, quiet=True
+    )
     try:
         worker.execute_from_commandline()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
         return app.exit_code or code
-    return app.exit_code
+    return app.exit_code  # type: ignore[unreachable]  # mode says NoReturn and relies on a context manager
 
 
 def connection(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,7 +113,8 @@ class Owners:
             wanted = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions]
             owned = dict(zip(wanted, await asyncio.gather(*(self._fence(tp) for tp in wanted)), strict=True))
             ends = {TopicPartition(*tp): end for tp, (_, end) in owned.items()}
-            rows = await changelog.read(ends, self.options.connection, check_crcs=self.options.check_crcs) if ends else {}
+            crcs = self.options.check_crcs
+            rows = await changelog.read(ends, self.options.connection, check_crcs=crcs) if ends else {}
             for tp, (mine, _) in owned.items():
                 self._restore(tp, mine, rows[TopicPartition(*tp)])
         except asyncio.CancelledError:
@@ -142,7 +143,8 @@ class Owners:
 
     def assert_taken(self, tps: Iterable[TP]) -> None:
         """Faust ends a recovery that timed out as if it were complete: refuse to go on without state."""
-        missing = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions and (tp.topic, tp.partition) not in self.owned]
+        ours = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions]
+        missing = [tp for tp in ours if (tp.topic, tp.partition) not in self.owned]
         assert not missing, f"recovery ended without the state of {missing}"
 
     def positions(self, assignment: Iterable[TP]) -> dict[TP, int | None]:
@@ -228,7 +230,7 @@ class Owners:
     def _seek_again(self, owned: Owned, batch: RecordBatch, at: int) -> None:
         owned.lost += 1
         log.warning("batch_lost", topic=batch.topic, partition=batch.partition, expected=at, was=int(batch.offsets[0]))
-        assert owned.lost <= _LOST_MAX, f"batches of {batch.topic} {batch.partition} keep getting lost before offset {at}"
+        assert owned.lost <= _LOST_MAX, f"batches of {batch.topic} {batch.partition} keep getting lost before {at}"
         owned.seeking.add(batch.topic)
         position = {TP(batch.topic, batch.partition): at}
         self._guard(self.app.consumer.seek_to(position))

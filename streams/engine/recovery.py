@@ -8,7 +8,7 @@ before it has sought. It keeps the life cycle; the reading is ours.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 from faust.tables import manager, recovery
 from faust.types import TP
@@ -16,6 +16,8 @@ from faust.types import TP
 
 class Recovery(recovery.Recovery):
     """Faust's recovery service with our own way to the state."""
+
+    app: Any  # our Job
 
     async def _build_highwaters(self, consumer: Any, tps: set[TP], destination: Counter[TP], title: str) -> None:
         destination.clear()
@@ -48,4 +50,4 @@ class TableManager(manager.TableManager):
     def recovery(self) -> Recovery:
         if self._recovery is None:
             self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
-        return self._recovery
+        return cast("Recovery", self._recovery)

@@ -20,7 +20,14 @@ _REQUEST_BYTES = 1_048_576
 class Writer:
     """The transactional producer of one unit; a newer one with the same id fences it."""
 
-    def __init__(self, transactional_id: str, group: str, changelog: TopicPartition, connection: Mapping[str, Any], timeout_ms: int) -> None:
+    def __init__(
+        self,
+        transactional_id: str,
+        group: str,
+        changelog: TopicPartition,
+        connection: Mapping[str, Any],
+        timeout_ms: int,
+    ) -> None:
         self.changelog = changelog
         self._group = group
         self._places: dict[tuple[str, bytes], int] = {}
@@ -47,7 +54,9 @@ class Writer:
         await self._producer.begin_transaction()
         await asyncio.gather(*(self._send(topic, at, pairs) for (topic, at), pairs in places.items()))
         # After the records are acknowledged: the broker refuses to add offsets while it verifies a produce.
-        offsets = {TopicPartition(topic, partition): OffsetAndMetadata(offset, "") for topic, offset in flush.offsets.items()}
+        offsets = {
+            TopicPartition(topic, partition): OffsetAndMetadata(offset, "") for topic, offset in flush.offsets.items()
+        }
         if offsets:
             await self._producer.send_offsets_to_transaction(offsets, self._group)
         await self._producer.commit_transaction()

@@ -7,7 +7,7 @@ fails without it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from faust.transport.drivers import aiokafka as driver
@@ -50,6 +50,8 @@ class Consumer(driver.Consumer):
     linger_records = 2_000
     linger_seconds = 0.002
     _small = False
+    app: Any  # our Job
+    scheduler: Any  # our BatchScheduler
 
     @property
     def owners(self) -> Owners:
@@ -88,7 +90,7 @@ class Consumer(driver.Consumer):
             self.scheduler.expected.update(found)
             self.owners.sought(found)
 
-    async def wait_first(self, *coros: Coroutine[Any, Any, Any], timeout: Any = None) -> Any:
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:  # noqa: ASYNC109 - as overridden
         # Called once per message with the delivery and the suspension of the flow: four tasks and three cancels.
         # A delivery that blocks on a full queue is freed when a rebalance clears the queue.
         if len(coros) != 2 or timeout is not None:
@@ -96,7 +98,7 @@ class Consumer(driver.Consumer):
         coros[1].close()
         return await coros[0]
 
-    async def _wait_next_records(self, timeout: float) -> Any:
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109 - as overridden
         # At low rates a fetch returns single records at once, and each costs as much as a batch.
         if self._small:
             await asyncio.sleep(self.linger_seconds)

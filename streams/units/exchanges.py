@@ -27,7 +27,9 @@ class Exchanges:
 
     partition = 0
 
-    def __init__(self, rules: dict[Scope, CascadeRule], lateness_ms: int, encoder: Encoder, describer: Describer) -> None:
+    def __init__(
+        self, rules: dict[Scope, CascadeRule], lateness_ms: int, encoder: Encoder, describer: Describer
+    ) -> None:
         self.market = Market(rules, lateness_ms)
         self.encoder = encoder
         self.describer = describer
@@ -55,7 +57,8 @@ class Exchanges:
     def handle(self, batch: RecordBatch) -> None:
         """Take in snapshots, contexts and watermarks in log order."""
         for key, value in zip(batch.keys, batch.values, strict=True):
-            assert key is not None and value is not None, (batch.topic, batch.partition)
+            assert key is not None, (batch.topic, batch.partition)
+            assert value is not None, (batch.topic, batch.partition)
             if key[:1] == b"m":
                 snapshot = codec.parse_snapshot(key, value)
                 self.market.snapshot(snapshot)
@@ -94,8 +97,10 @@ class Exchanges:
                 after = _after(known, latest)
                 if notice.phase is not Phase.ONSET and after["open_interest_change"] is not None:
                     context["open_interest_change"] = {
-                        "value": after["open_interest_change"], "percentile": None, "age_ms": max(0, at_ms - latest.at_ms),
-                    }  # fmt: skip
+                        "value": after["open_interest_change"],
+                        "percentile": None,
+                        "age_ms": max(0, at_ms - latest.at_ms),
+                    }
                 aftermath = aftermath_record(notice, before, now, after) if notice.phase is Phase.SUBSIDED else None
             whole = self._present() if notice.scope is Scope.MARKET else None
             finished = self.describer.complete(notice, whole, context, aftermath)
@@ -106,7 +111,7 @@ class Exchanges:
             self.urgent = True
 
     def _present(self) -> list[str]:
-        """Return the exchanges of which something has been told: others may have been heard of, ahead of the market's clock."""
+        """Return the exchanges of which something has been told: others were heard of ahead of the market's clock."""
         told = self.market.told
         return [instrument.exchange for row, instrument in enumerate(told.instruments) if told.as_of[row]]
 
@@ -122,7 +127,9 @@ class Exchanges:
             flush.rows.append(codec.instrument_row(instrument, int(market.told.as_of[row]), 0))
         flush.messages += self._windows()
         flush.rows += list(self._rows.items())
-        flush.rows += [(codec.snapshot_key(*key), codec.snapshot_row(market.minute(key))) for key in sorted(self._changed)]
+        flush.rows += [
+            (codec.snapshot_key(*key), codec.snapshot_row(market.minute(key))) for key in sorted(self._changed)
+        ]
         self._rows = {}
         self._changed.clear()
         flush.rows += keep.hour_rows(market.baseline, market.decided.instruments)
@@ -131,7 +138,9 @@ class Exchanges:
         flush.rows += [(codec.snapshot_key(*key), None) for key in market.forget()]
         for panes in (market.told, market.decided):
             panes.settle()
-        flush.rows.append((codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed})))
+        flush.rows.append(
+            (codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed}))
+        )
         return flush
 
     def _windows(self) -> list[Message]:
@@ -141,7 +150,9 @@ class Exchanges:
             return []
         panes.changed.clear()
         everybody = list(range(len(panes.instruments)))
-        scopes = [(Scope.EXCHANGE, panes.instruments[row].exchange, [row]) for row in changed] + [(Scope.MARKET, ALL, everybody)]
+        scopes = [(Scope.EXCHANGE, panes.instruments[row].exchange, [row]) for row in changed] + [
+            (Scope.MARKET, ALL, everybody)
+        ]
         totals = panes.totals([rows for _, _, rows in scopes])
         found = []
         for at, (scope, key, rows) in enumerate(scopes):
@@ -182,7 +193,7 @@ class Exchanges:
                 instrument, as_of, _ = codec.parse_instrument_row(key, value)
                 market.told.as_of[market.row(instrument.exchange)] = as_of
         hours = [(key, value) for key, value in rows.items() if key[:1] == b"h"]
-        for key, value in hours:
+        for key, _ in hours:
             market.row(Instrument(*codec.parse_hours_key(key)[0]).exchange)
         if commit["closed"] >= 0:
             keep.restore_hours(market.baseline, market.decided, hours, commit["closed"] * 1000)

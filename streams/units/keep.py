@@ -91,7 +91,9 @@ def hour_rows(baseline: Baseline, instruments: list[Instrument]) -> Rows:
 
 
 def cascade_rows(
-    machines: dict[tuple[Scope, str, int], Machine], changed: set[tuple[Scope, str, int]], names: Mapping[tuple[Scope, str], Instrument]
+    machines: dict[tuple[Scope, str, int], Machine],
+    changed: set[tuple[Scope, str, int]],
+    names: Mapping[tuple[Scope, str], Instrument],
 ) -> Rows:
     """Return the rows of the cascades that have changed."""
     found = Rows()

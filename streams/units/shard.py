@@ -119,7 +119,7 @@ class Shard:
         return refused + [Refused(int(where[at]), reason, detail, None) for at, reason, detail in folded.refused]
 
     def _see_exchanges(self, known: set[str]) -> None:
-        """An exchange that is seen for the first time changes the coverage of every asset."""
+        """Publish every asset anew when an exchange is seen for the first time: it changes their coverage."""
         new = set(self.fold.panes.exchanges) - known - self.exchanges
         if new:
             self.exchanges |= new
@@ -157,8 +157,9 @@ class Shard:
     def check(self) -> None:
         if self._unreadable_run >= self.rule.unreadable_run_max:
             msg = (
-                f"the last {self._unreadable_run} records of partition {self.partition} could not be read: is this the right "
-                f"topic, STREAMS_VALUE_FORMAT and registry? Each is on {DEAD_LETTERS} with its bytes; what was good is committed"
+                f"the last {self._unreadable_run} records of partition {self.partition} could not be read: is this the "
+                f"right topic, STREAMS_VALUE_FORMAT and registry? Each is on {DEAD_LETTERS} with its bytes; "
+                "what was good is committed"
             )
             raise WrongTopic(msg)
 
@@ -193,7 +194,9 @@ class Shard:
             aftermath = None
             if notice.phase is Phase.SUBSIDED:
                 after = self.context.after(known, notice.asset, notice.state.started_ms, at_ms)
-                aftermath = aftermath_record(notice, before, now, {name: getattr(after, name) for name in after.__slots__})
+                aftermath = aftermath_record(
+                    notice, before, now, {name: getattr(after, name) for name in after.__slots__}
+                )
             whole = self.exchanges if notice.scope is Scope.ASSET else None
             finished = self.describer.complete(notice, whole, context, aftermath)
             self._emit(CASCADES, f"{record['scope']}|{record['key']}".encode(), finished)
@@ -203,7 +206,7 @@ class Shard:
     # ---------------------------------------------------------------- flush
 
     def cut(self) -> Flush:
-        """Return what has changed since the last cut; the order of rows is the order in which they must be understood."""
+        """Return what has changed since the last cut; rows stand in the order in which they must be understood."""
         flush = Flush(messages=self._messages, offsets=dict(self.next))
         self._messages = []
         self._touched = self.urgent = False
@@ -259,7 +262,7 @@ class Shard:
             return []
         rows = [[row] for row in changed] + [panes.rows_of_asset[asset] for asset in assets]
         totals = panes.totals(rows)
-        empty = ~totals.sums.any(axis=(0, 2))
+        empty = ~np.asarray(totals.sums.any(axis=(0, 2)))
         found = []
         for at, members in enumerate(rows):
             single = at < len(changed)
@@ -285,8 +288,8 @@ class Shard:
             for snapshot in report.snapshots(self.fold, self.partition)
         ]
         found += self._context_of(self._busiest())
-        # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first flush
-        # may hold funding only, with liquidations still to be read.
+        # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
+        # flush may hold funding only, with liquidations still to be read.
         if self.fold.clock_ms is not None or self._nothing_to_read:
             key = f"w{self.partition}".encode()
             found.append(Message(SNAPSHOTS, key, codec.watermark_row(self.fold.clock_ms, self.partitions), 0))
@@ -314,8 +317,8 @@ class Shard:
         commit = codec.parse_json(rows[codec.COMMIT])
         if commit["partitions"] != self.partitions:
             msg = (
-                f"{LIQUIDATIONS} had {commit['partitions']} partitions when the state was written and has {self.partitions} now: "
-                "assets have moved between partitions; start with a new STREAMS_APP_ID"
+                f"{LIQUIDATIONS} had {commit['partitions']} partitions when the state was written and has "
+                f"{self.partitions} now: assets have moved between partitions; start with a new STREAMS_APP_ID"
             )
             raise ValueError(msg)
         self.next = commit["next"]
@@ -327,5 +330,3 @@ class Shard:
             elif key[:2] == b"x|":
                 self.context.load(key, value)
         keep.restore(self.fold, rows, commit["clock"])
-
-

@@ -33,12 +33,17 @@ def _text(text: str) -> bytes:
     return _long(len(text)) + text.encode()
 
 
-def liquidations(count: int, *, instruments: int = 500, hours: float = 2.0, seed: int = 1, duplicates: float = 0.01) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (key, value) of ``count`` liquidations over ``hours`` of event time, a tenth of them in bursts of two minutes."""
+def liquidations(
+    count: int, *, instruments: int = 500, hours: float = 2.0, seed: int = 1, duplicates: float = 0.01
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (key, value) of ``count`` liquidations over ``hours`` of event time, a tenth in bursts of two minutes."""
     rng = np.random.default_rng(seed)
     assets = max(1, instruments // len(EXCHANGES))
     heads = [
-        wire.header(SCHEMA_ID) + _text(EXCHANGES[i % len(EXCHANGES)]) + _text(f"A{i // len(EXCHANGES)}USDT") + _text(f"A{i // len(EXCHANGES)}")
+        wire.header(SCHEMA_ID)
+        + _text(EXCHANGES[i % len(EXCHANGES)])
+        + _text(f"A{i // len(EXCHANGES)}USDT")
+        + _text(f"A{i // len(EXCHANGES)}")
         for i in range(instruments)
     ]
     keys = [f"A{i // len(EXCHANGES)}".encode() for i in range(instruments)]
@@ -47,7 +52,9 @@ def liquidations(count: int, *, instruments: int = 500, hours: float = 2.0, seed
     span = int(hours * 3_600_000)
     burst = rng.random(count) < 0.1
     starts = rng.integers(0, span, 40)
-    time = np.where(burst, starts[rng.integers(0, 40, count)] + rng.integers(0, 120_000, count), rng.integers(0, span, count))
+    time = np.where(
+        burst, starts[rng.integers(0, 40, count)] + rng.integers(0, 120_000, count), rng.integers(0, span, count)
+    )
     time = np.sort(time) + START_MS
     time -= rng.integers(0, 2_000, count)
     long = rng.random(count) < 0.7
@@ -58,7 +65,9 @@ def liquidations(count: int, *, instruments: int = 500, hours: float = 2.0, seed
     kind = _long(2)
     last: tuple[bytes, bytes] | None = None
     repeats = rng.random(count) < duplicates
-    columns = zip(code.tolist(), time.tolist(), long.tolist(), price.tolist(), usd.tolist(), repeats.tolist(), strict=True)
+    columns = zip(
+        code.tolist(), time.tolist(), long.tolist(), price.tolist(), usd.tolist(), repeats.tolist(), strict=True
+    )
     for number, (at, event, is_long, cost, notional, repeat) in enumerate(columns):
         if repeat and last is not None:
             yield last
@@ -74,7 +83,13 @@ def liquidations(count: int, *, instruments: int = 500, hours: float = 2.0, seed
 def produce(broker: str, count: int, topic: str = "liquidations", **options: object) -> int:
     """Write the load to a topic; return its bytes."""
     producer = Producer(
-        {"bootstrap.servers": broker, "partitioner": "murmur2_random", "linger.ms": 50, "batch.size": 262_144, "queue.buffering.max.messages": 1_000_000}
+        {
+            "bootstrap.servers": broker,
+            "partitioner": "murmur2_random",
+            "linger.ms": 50,
+            "batch.size": 262_144,
+            "queue.buffering.max.messages": 1_000_000,
+        }
     )
     size = 0
     for key, value in liquidations(count, **options):  # type: ignore[arg-type]

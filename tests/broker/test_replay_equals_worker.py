@@ -57,6 +57,17 @@ def told(cascades):
     return sorted(kept, key=lambda each: (each["cascade_id"], each["sequence"]))
 
 
+def differing(ours, theirs):
+    """Return the fields that differ by key, so that a failure can be read."""
+    return {
+        key: {
+            name: (value, theirs[key].get(name)) for name, value in ours[key].items() if value != theirs[key].get(name)
+        }
+        for key in ours.keys() & theirs.keys()
+        if ours[key] != theirs[key]
+    }
+
+
 @pytest.mark.parametrize("name", ["paulius_20250126_20250206", "neoparth_20250623_b"])
 def test_a_file_through_kafka_and_the_worker_is_the_replay_of_that_file(own_kafka, tmp_path, name):
     path = CAPTURES / f"{name}.csv.gz"
@@ -71,6 +82,8 @@ def test_a_file_through_kafka_and_the_worker_is_the_replay_of_that_file(own_kafk
         worker.wait_until_caught_up()
         worker.stop()
 
-    assert rows == compacted(read_topic(own_kafka, "liquidation-windows"))
+    published = compacted(read_topic(own_kafka, "liquidation-windows"))
+    assert {} == differing(rows, published)
+    assert rows.keys() == published.keys()
     assert told(cascades) == told(record for _, record in read_topic(own_kafka, "cascades"))
     assert {"INSTRUMENT", "ASSET", "EXCHANGE", "MARKET"} == {each["scope"] for each in cascades}

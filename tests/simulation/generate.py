@@ -70,7 +70,9 @@ class Writer:
     def waves(self) -> None:
         for _ in range(self.chance.randint(2, 4)):
             self.burst()
-            self.now += self.chance.randint(1, 40) * MINUTE
+            # Quiet times and latenesses of the rules, so that a cascade is due exactly then.
+            exact = [60_000, 62_000, 90_000, 300_000, 302_000]
+            self.now += self.chance.choice([*exact, self.chance.randint(1, 40) * MINUTE])
 
     def squeeze(self) -> None:
         self.burst(long_share=self.chance.choice([0.05, 0.4]), wide=False)
@@ -106,7 +108,8 @@ class Writer:
 
     def one(self, venue: Venue, side: str, magnitude: float) -> None:
         event_time = self.now - self.lag.get(venue.asset, 0) - self.chance.choice([0, 0, 1, 999])
-        notional = self.chance.choice([1e5, 10 ** self.chance.gauss(magnitude, 0.6)])
+        # Round ones, so that sums meet thresholds exactly.
+        notional = self.chance.choice([1e5, 1e5, 5e4, 10 ** self.chance.gauss(magnitude, 0.6)])
         price = (1 + len(venue.asset) * 37 % 90) * self.chance.choice([0.99, 1.0, 1.0, self.chance.uniform(0.9, 1.1)])
         self.number += 1
         record = {

@@ -32,7 +32,12 @@ def rules(seed: int) -> Rules:
         floor = floor_usd * chance.choice([100_000, 1_000_000, 3_000_000])
         bars = {"multiples": (2, 4, 8), "hour_multiples": (3, 9, 20)} if chance.random() < 0.7 else {}
         return CascadeRule(
-            floor, multiple=chance.choice([2, 8, 60]), quiet_ms=quiet_ms, peak_fall=chance.choice([300, 100]), **bars
+            floor,
+            multiple=chance.choice([2, 8, 60]),
+            quiet_ms=quiet_ms,
+            share_min=chance.choice([650, 500, 750]),
+            peak_fall=chance.choice([300, 100, 500]),
+            **bars,
         )
 
     screen = ScreenRule(
@@ -65,7 +70,7 @@ def known(rows: dict, outcome: oracle.Outcome) -> dict:
         return rows
     for row in rows.values():
         for window in row["windows"][:4] if row["scope"] in {"EXCHANGE", "MARKET"} else []:
-            window.pop("largest_usd")
+            window.pop("largest_usd", None)
     return rows
 
 

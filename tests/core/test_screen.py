@@ -1,0 +1,118 @@
+"""Late, too old, twice, too many: at the edge and a millisecond beyond it."""
+
+import pytest
+
+from streams.core.errors import Reason
+from streams.core.screen import Screen, ScreenRule
+from tests.core.liquidations import DAY, HOUR, MINUTE, T, columns, liquidation
+
+
+def accepted(*liquidations, **rule):
+    return Screen(ScreenRule(**rule)).accept(columns(*liquidations))
+
+
+def one_by_one(*liquidations, **rule):
+    screen = Screen(ScreenRule(**rule))
+    return [screen.accept(columns(each)) for each in liquidations]
+
+
+@pytest.mark.parametrize(("behind_ms", "late"), [(2_000, False), (2_001, True)])
+def test_late_is_more_than_the_lateness_behind_the_clock_of_its_asset(behind_ms, late):
+    found = accepted(liquidation(T), liquidation(T - behind_ms), lateness_ms=2_000)
+
+    assert [False, late] == found.late.tolist()
+
+
+def test_the_clock_of_another_asset_makes_nothing_late():
+    found = accepted(liquidation(T), liquidation(T - HOUR, asset="ETH"))
+
+    assert [False, False] == found.late.tolist()
+
+
+@pytest.mark.parametrize(("behind_ms", "on_time"), [(5_000, True), (5_001, False)])
+def test_on_time_is_not_more_than_the_markets_lateness_behind_the_clock_of_the_partition(behind_ms, on_time):
+    found = accepted(liquidation(T), liquidation(T - behind_ms, asset="ETH"), market_lateness_ms=5_000)
+
+    assert [True, on_time] == found.on_time.tolist()
+
+
+@pytest.mark.parametrize(("behind_ms", "count"), [(DAY, 2), (DAY + 1, 1)])
+def test_too_old_is_more_than_24_hours_behind_the_clock_of_its_asset(behind_ms, count):
+    found = accepted(liquidation(T), liquidation(T - behind_ms))
+
+    assert count == len(found.index)
+    assert [Reason.TOO_OLD] * (2 - count) == [reason for _, reason, _ in found.refused]
+
+
+def test_what_is_refused_moves_no_clock():
+    screen = Screen(ScreenRule())
+    screen.accept(columns(liquidation(T), liquidation(T - DAY - 1)))
+
+    assert (T, {"BTC": T}) == (screen.clock_ms, screen.asset_clock_ms)
+
+
+@pytest.mark.parametrize(("behind_ms", "duplicates"), [(HOUR - 1, [1]), (HOUR, [])])
+def test_a_duplicate_is_less_than_the_horizon_behind_the_clock_of_its_asset(behind_ms, duplicates):
+    first = liquidation(T, name="same")
+    screen = Screen(ScreenRule(duplicate_horizon_ms=HOUR))
+    screen.accept(columns(first, liquidation(T + behind_ms)))
+
+    assert [0] * len(duplicates) == screen.accept(columns(first)).duplicates
+
+
+@pytest.mark.parametrize(("behind_ms", "duplicates"), [(2 * HOUR - 1, [0]), (2 * HOUR, [])])
+def test_the_clock_of_the_partition_ends_a_horizon_an_hour_later(behind_ms, duplicates):
+    first = liquidation(T, name="same")
+    screen = Screen(ScreenRule(duplicate_horizon_ms=HOUR))
+    screen.accept(columns(first, liquidation(T + behind_ms, asset="ETH")))
+
+    assert duplicates == screen.accept(columns(first)).duplicates
+
+
+def test_a_duplicate_within_a_batch_counts_once():
+    found = accepted(liquidation(name="same"), liquidation(name="same"), liquidation(name="other"))
+
+    assert ([0, 2], [1]) == (found.index.tolist(), found.duplicates)
+
+
+def test_one_id_on_two_exchanges_is_two_liquidations():
+    found = accepted(liquidation(name="same"), liquidation(name="same", exchange="okx"))
+
+    assert 2 == len(found.index)
+
+
+def test_an_instrument_beyond_the_limit_is_refused_and_known_ones_go_on():
+    first, second = one_by_one(liquidation(), liquidation(asset="ETH"), instruments_max=1)
+    again = accepted(liquidation(T), liquidation(asset="ETH"), liquidation(T + 1), instruments_max=1)
+
+    assert (1, Reason.TOO_MANY_INSTRUMENTS) == (len(first.index), second.refused[0][1])
+    assert "STREAMS_INSTRUMENTS_MAX is 1" in second.refused[0][2]
+    assert [0, 2] == again.index.tolist()
+
+
+def test_a_clock_that_the_partition_no_longer_remembers_counts_as_none():
+    #  BTC at T, then ETH two days later: BTC may begin anew, even before T - 24 h
+    screen = Screen(ScreenRule())
+    screen.accept(columns(liquidation(T), liquidation(T + 2 * DAY, asset="ETH")))
+
+    assert screen.clock_of("BTC") is None
+    assert [] == screen.accept(columns(liquidation(T - DAY - 1))).refused
+
+
+@pytest.mark.parametrize(("ahead_ms", "remembered"), [(DAY + MINUTE - 1_001, True), (DAY + MINUTE - 1_000, False)])
+def test_a_clock_is_remembered_while_its_minute_is_in_the_24_hours(ahead_ms, remembered):
+    screen = Screen(ScreenRule())
+    screen.accept(columns(liquidation(T), liquidation(T + ahead_ms, asset="ETH")))
+
+    assert remembered == (screen.clock_of("BTC") is not None)
+
+
+def test_identities_are_forgotten_with_the_whole_chunk_they_came_in():
+    screen = Screen(ScreenRule(duplicate_horizon_ms=HOUR))
+    found = columns(liquidation(T), liquidation(T + MINUTE))
+    screen.accept(found)
+    number = screen.seen.add_chunk(found.identity, found.event_time_ms)
+
+    assert [] == screen.seen.forget(T + MINUTE - 1)
+    assert [number] == screen.seen.forget(T + MINUTE)
+    assert {} == screen.seen.times
