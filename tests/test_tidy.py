@@ -22,7 +22,7 @@ BANNED_IN_CORE = {
     r"\bmonotonic\(": "a time that is an argument",
     r"\bdefault_rng\b": "no chance at all",
     r"(?<!>> )\bprint\(": "a return value",
-    r"\bopen\(": "a return value",
+    r"(?<!self\.)\bopen\(": "a return value",
 }
 # Names of places that exist on one machine only. Written in two halves, so that this file does not name them.
 BANNED_EVERYWHERE = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/")

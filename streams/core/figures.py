@@ -80,7 +80,6 @@ def cascade_record(
 ) -> Record:
     """Return a message of ``cascades`` but for coverage, context, comparisons and headline; counts it."""
     long, short = state.usd
-    first, low, high, last = state.prices or (None, None, None, None)
     windows = window_records(totals, 0)
     raise_to(state.highest_day, totals.sums[ONE_DAY, 0, :2].tolist(), time_ms)
     record = {
@@ -113,15 +112,22 @@ def cascade_record(
         "normal_usd": None if state.normal is None else to_usd(state.normal),
         "multiple": state.highest / state.normal if state.normal else None,
         "peak_usd": to_usd(state.highest),
+        **_prices(state),
+        **{name: windows[ONE_HOUR][name] for name in ("densest_price_low", "densest_price_high", "densest_usd")},
+    }
+    state.sequence += 1
+    return record
+
+
+def _prices(state: CascadeState) -> Record:
+    first, low, high, last = state.prices or (None, None, None, None)
+    return {
         "first_price": first,
         "lowest_price": low,
         "highest_price": high,
         "last_price": last,
         "price_change": last / first - 1 if first and last else None,
-        **{name: windows[ONE_HOUR][name] for name in ("densest_price_low", "densest_price_high", "densest_usd")},
     }
-    state.sequence += 1
-    return record
 
 
 def _highest(total: list[int]) -> Record:

@@ -28,10 +28,11 @@ from streams.core.events import Instrument, Scope
 from streams.core.figures import cascade_record
 from streams.core.follow import Notice
 from streams.core.machine import Machine
-from streams.core.minutes import Grown, Minute, Snapshot, Waiting, chunks, with_total
+from streams.core.minutes import Grown, Line, Minute, Snapshot, Waiting, chunks, with_total
 from streams.core.ontime import Seconds
 from streams.core.panes import Panes
-from streams.core.windows import FIVE_MINUTES, HOUR, MINUTE, ONE_HOUR
+from streams.core.recent import Recent, recents
+from streams.core.windows import FIVE_MINUTES, HOUR, MINUTE
 
 Ints = NDArray[np.int64]
 #: Key of the scope MARKET.
@@ -53,6 +54,7 @@ class Market:
         self.changed: set[tuple[Scope, str, int]] = set()
         self.minutes: dict[tuple[int, str, int], Minute] = {}
         self._by_minute: dict[int, list[tuple[int, str, int]]] = {}
+        self._undecided: Grown = {}  # measured, but not yet in the panes
         self.closed = -1  # seconds before this one are decided
         self._told_waiting, self._decided_waiting = Waiting(), Waiting()
         self._versions = {scope: rule.version() for scope, rule in rules.items()}
@@ -190,8 +192,7 @@ class Market:
             rows = {row for lines in chunk.values() for row, _, _ in lines}
             self.baseline.start(rows, min(chunk) // HOUR)
             if self._possible(chunk):
-                for second, lines in chunk.items():
-                    notices += self._second(second, lines)
+                notices += self._watch(chunk)
             else:
                 self._fold(max(chunk), chunk)
         self.closed = end
@@ -225,25 +226,39 @@ class Market:
         floor = min(self.rules[scope].floor_micro_usd for scope in (Scope.EXCHANGE, Scope.MARKET))
         return max(int(held[:, side].sum()) + most[side] for side in (0, 1)) >= floor
 
-    def _second(self, second: int, lines: list[tuple[int, list[int], int]]) -> list[Notice]:
-        notices = self._close_due(second * 1000)
-        self._fold(second, {second: lines})
-        rows = sorted({row for row, _, _ in lines})
-        for scope, key, members in (
-            *((Scope.EXCHANGE, self.decided.instruments[row].exchange, [row]) for row in rows),
-            (Scope.MARKET, ALL, list(range(len(self.decided.instruments)))),
-        ):
-            notices += self._measure(scope, key, members, second, lines)
+    def _watch(self, chunk: Grown) -> list[Notice]:
+        """Measure every second; the panes are brought up only where a message needs them."""
+        recent = recents(self.decided, min(chunk))
+        everybody = list(range(len(recent)))
+        notices: list[Notice] = []
+        for second, lines in chunk.items():
+            notices += self._close_due(second * 1000)
+            self._undecided[second] = lines
+            for row, sums, _ in lines:
+                recent[row].add(second, sums[LONG_USD], sums[SHORT_USD])
+            for each in recent:
+                each.advance(second)
+            for row in sorted({row for row, _, _ in lines}):
+                name = self.decided.instruments[row].exchange
+                notices += self._measure(Scope.EXCHANGE, name, [row], second, lines, recent)
+            notices += self._measure(Scope.MARKET, ALL, everybody, second, lines, recent)
+        self._catch_up()
         return notices
 
+    def _catch_up(self) -> None:
+        if self._undecided:
+            self._fold(max(self._undecided), self._undecided)
+            self._undecided = {}
+
     def _measure(
-        self, scope: Scope, key: str, rows: list[int], second: int, lines: list[tuple[int, list[int], int]]
+        self, scope: Scope, key: str, rows: list[int], second: int, lines: list[Line], recent: list[Recent]
     ) -> list[Notice]:
         notices: list[Notice] = []
-        five, hour = (self.decided.sums_of(rows, window)[1].sum(axis=0).tolist() for window in (FIVE_MINUTES, ONE_HOUR))
+        five = [sum(recent[row].usd_5m[side] for row in rows) for side in (0, 1)]
+        hour = [sum(recent[row].usd_1h[side] for row in rows) for side in (0, 1)]
         for side in (0, 1):
             machine = self.machines.get((scope, key, side))
-            measure = Measure(second * 1000, side, five[:2], hour[:2])
+            measure = Measure(second * 1000, side, five, hour)
             if machine is not None and machine.state is not None:
                 self._count(machine.state, [line for line in lines if line[0] in rows])
                 phases = cascade.step(self.rules[scope], machine.state, measure)
@@ -260,10 +275,13 @@ class Market:
 
     def _open(self, scope: Scope, key: str, side: int, rows: list[int], measure: Measure) -> CascadeState | None:
         rule = self.rules[scope]
+        if measure.side_5m < rule.floor_micro_usd:
+            return None
         normal = self.baseline.normal_hour(rows)
         threshold = rule.threshold(normal)
         if not cascade.crosses(rule, threshold, measure):
             return None
+        self._catch_up()
         second = measure.time_ms // 1000
         name = cascade.cascade_id(scope, key, side, second, self._versions[scope])
         normal_5m = None if normal is None else normal // 12
@@ -275,7 +293,7 @@ class Market:
         state.largest = largest
         return state
 
-    def _count(self, state: CascadeState, lines: list[tuple[int, list[int], int]]) -> None:
+    def _count(self, state: CascadeState, lines: list[Line]) -> None:
         for row, sums, largest in lines:
             exchange = self.decided.instruments[row].exchange
             for side in (0, 1):
@@ -298,6 +316,7 @@ class Market:
     def _notice(
         self, scope: Scope, key: str, rows: list[int], state: CascadeState, phase: Phase, time_ms: int
     ) -> Notice:
+        self._catch_up()
         totals = self.decided.totals([rows])
         record = cascade_record(scope, key, None, self.rules[scope], state, phase, time_ms, totals)
         return Notice((time_ms,), record, state, scope, "", phase)

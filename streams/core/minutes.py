@@ -41,8 +41,10 @@ class Minute:
     assets: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-#: Growth by second: [(row, sums, largest)].
-Grown = dict[int, list[tuple[int, list[int], int]]]
+#: Growth of one row in one second: row, sums, largest.
+Line = tuple[int, list[int], int]
+#: Growth by second.
+Grown = dict[int, list[Line]]
 
 
 class Waiting:

@@ -160,7 +160,6 @@ def cascade_record(
     """Return a message of ``cascades``, but for what ``test_units`` leaves out."""
     day = [round(windows[-1][name] * 1e6) for name in ("long_usd", "short_usd")]
     raise_to(state.highest_day, day, time_ms)
-    first, low, high, last = state.prices or [None] * 4
     long, short = state.usd
     record = about(scope, key) | {
         "asset": asset,
@@ -192,15 +191,22 @@ def cascade_record(
         "normal_usd": None if state.normal is None else to_usd(state.normal),
         "multiple": state.highest / state.normal if state.normal else None,
         "peak_usd": to_usd(state.highest),
+        **_traded(state),
+        **{name: windows[3][name] for name in ("densest_price_low", "densest_price_high", "densest_usd")},
+    }
+    state.sequence += 1
+    return record
+
+
+def _traded(state: CascadeState) -> Record:
+    first, low, high, last = state.prices or [None] * 4
+    return {
         "first_price": first,
         "lowest_price": low,
         "highest_price": high,
         "last_price": last,
         "price_change": last / first - 1 if first else None,
-        **{name: windows[3][name] for name in ("densest_price_low", "densest_price_high", "densest_usd")},
     }
-    state.sequence += 1
-    return record
 
 
 def _highest(total: list[int]) -> Record:
