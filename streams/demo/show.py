@@ -24,7 +24,7 @@ from streams.core.phrases import money
 from streams.demo.parts import READY_S, Broker, DemoFailed, Player, Worker
 from streams.reconstruction import CAVEAT, LABEL, START_MS, reconstruct
 from streams.registries import file_registry
-from streams.view.board import Board, total
+from streams.view.board import Board, highest
 from streams.view.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _conclude(board: Board, console: Console) -> bool:
     if market is None:
         msg = "the worker has announced no cascade of the market"
         raise DemoFailed(msg)
-    hour, day = total(market, "1h"), total(market, "24h")
+    hour, day = highest(market, "highest_hour"), highest(market, "highest_day")
     carried = hour >= HOUR_USD_MIN and day >= DAY_USD_MIN
     console.print()
     console.print(market["headline"], style="bold", markup=False, highlight=False, soft_wrap=True)

@@ -69,7 +69,7 @@ class Board:
     def market(self) -> Record | None:
         """Return the newest message of the largest cascade of the whole market."""
         whole = [record for record in self.cascades.values() if record["scope"] == "MARKET"]
-        return max(whole, key=lambda record: total(record, "1h"), default=None)
+        return max(whole, key=lambda record: highest(record, "highest_hour"), default=None)
 
     def status(self) -> str:
         """Return the market in one line, for where there is no terminal."""
@@ -176,6 +176,12 @@ def newest(kept: dict[str, Record], key: str, record: Record) -> None:
     known = kept.get(key)
     if known is None or record["sequence"] >= known["sequence"]:
         kept[key] = record
+
+
+def highest(record: Record, name: str) -> float:
+    """Return the highest hour or day of a cascade so far, both sides, US dollars."""
+    usd: float = record[name]["long_usd"] + record[name]["short_usd"]
+    return usd
 
 
 def total(record: Record, window: str) -> float:

@@ -61,6 +61,10 @@ def example(schema, case, **changes):
     return {**json.loads((EXAMPLES / schema / f"{case}.json").read_text()), **changes}
 
 
+def highest(usd, at):
+    return {"long_usd": usd * 0.9, "short_usd": usd * 0.1, "at": at}
+
+
 def windows(hour, day):
     bare = dict.fromkeys(("price_low", "price_high", "densest_price_low", "densest_price_high", "densest_usd"))
     counts = {"short_usd": 0.0, "long_count": 1, "short_count": 0, "largest_usd": 1.0}
@@ -85,7 +89,8 @@ def main():
         row = example("liquidation-windows", "market", as_of=now, windows=windows(hour.now, day.now))
         producer.produce("liquidation-windows", encoder.encode("liquidation-windows", row), b"MARKET|ALL")
         if quiet:
-            changes = {"headline": "Said by a stand-in.", "event_time": now, "windows": windows(hour.most, day.most)}
+            changes = {"headline": "Said by a stand-in.", "event_time": now}
+            changes |= {"highest_hour": highest(hour.most, now), "highest_day": highest(day.most, now)}
             cascade = example("cascade", "market_subsided", **changes)
             producer.produce("cascades", encoder.encode("cascades", cascade), b"stand-in")
             loud = 0

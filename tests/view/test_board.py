@@ -39,6 +39,7 @@ def cascade(sequence, phase="ONSET", scope="MARKET", hour_usd=1e6, name="a"):
         "severity": "SEVERE",
         "event_time": NOON,
         "windows": [window("1h", hour_usd)],
+        "highest_hour": {"long_usd": hour_usd, "short_usd": 0.0, "at": 0},
         "headline": f"headline {sequence}.",
     }
 
