@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from streams.core.cascade import Phase
 from streams.core.context import Before, ContextTracker
 from streams.core.coverage import Coverage, Venues, at_least
 from streams.core.crowding import Crowding
@@ -112,11 +111,6 @@ def price_recovered(record: Record) -> float | None:
     first, last = record["first_price"], record["last_price"]
     worst = record["lowest_price" if record["position_side"] == "LONG" else "highest_price"]
     return None if first is None or first == worst else (last - worst) / (first - worst)
-
-
-def closing(phase: Phase) -> bool:
-    """Return whether a message of this phase says what came after."""
-    return phase is Phase.SUBSIDED
 
 
 def _aged(reading: Reading | list[Any] | None, later_ms: int) -> Record | None:

@@ -51,12 +51,12 @@ def test_a_worker_that_is_killed_again_and_again_ends_with_the_numbers_of_the_or
     partitions = len(logs.liquidations)
     own_kafka.create_topics(partitions=partitions, app_id="chaos")
     settings = {f"cascade_{scope}_floor_usd": floor for scope, floor in FLOORS.items()}
-    quick = {"idle_timeout_ms": 0, "transaction_timeout_ms": 3_000, "session_timeout_ms": 6_000, "flush_interval_ms": 50}
-    worker = Worker(own_kafka, "chaos", tmp_path, **quick, **settings)
+    settings |= {"transaction_timeout_ms": 3_000, "session_timeout_ms": 6_000, "flush_interval_ms": 50}
+    worker = Worker(own_kafka, "chaos", tmp_path, idle_timeout_ms=0, **settings)
     liquidations = renumbered(logs.liquidations)
     pieces = write(own_kafka, "liquidations", liquidations, chance)
 
-    # A partition that is empty when the worker first looks is one that nobody waits for: every one has a record by then.
+    # A partition that is empty when the worker first looks is one that nobody waits for: each has a record by then.
     next(pieces)
     for _ in range(KILLS):
         worker.start()
@@ -88,8 +88,8 @@ def test_funding_at_thirty_times_the_base_rate_is_a_crowded_long_on_its_topic(ow
     for number in range(12):
         at = 1_700_000_000_000 + number * 8 * 3_600_000
         record = {
-            "exchange": "binance", "symbol": "BTCUSDT", "asset": "BTC", "funding_rate": 0.003, "funding_interval_hours": 8.0,
-            "next_funding_time": None, "predicted_rate": None, "mark_price": None, "open_interest_usd": None,
+            "exchange": "binance", "symbol": "BTCUSDT", "asset": "BTC", "funding_rate": 0.003,
+            "funding_interval_hours": 8.0, "next_funding_time": None, "predicted_rate": None, "mark_price": None, "open_interest_usd": None,
             "event_time": at, "ingest_time": at,
         }  # fmt: skip
         producer.produce("funding", encoder.encode("funding", record), b"BTC", 0)
