@@ -89,7 +89,8 @@ def test_funding_at_thirty_times_the_base_rate_is_a_crowded_long_on_its_topic(ow
         at = 1_700_000_000_000 + number * 8 * 3_600_000
         record = {
             "exchange": "binance", "symbol": "BTCUSDT", "asset": "BTC", "funding_rate": 0.003,
-            "funding_interval_hours": 8.0, "next_funding_time": None, "predicted_rate": None, "mark_price": None, "open_interest_usd": None,
+            "funding_interval_hours": 8.0, "next_funding_time": None, "predicted_rate": None,
+            "mark_price": None, "open_interest_usd": None,
             "event_time": at, "ingest_time": at,
         }  # fmt: skip
         producer.produce("funding", encoder.encode("funding", record), b"BTC", 0)

@@ -17,9 +17,12 @@ MOST = 2**63 - 1
 instruments = st.sampled_from([BTC, ODD])
 counts = st.integers(0, 2**32 - 1)
 money = st.sampled_from([0, 1, MOST]) | st.integers(0, MOST)
-seconds = st.dictionaries(
-    st.integers(0, 59), st.tuples(money, money, counts, counts, money).map(list), max_size=4
-)  # fmt: skip
+lines = st.tuples(money, money, counts, counts, money).map(list)
+seconds = st.dictionaries(st.integers(0, 59), lines, max_size=4)
+assets = st.dictionaries(st.text(max_size=3), st.tuples(money, money), max_size=2)
+snapshots = st.builds(
+    Snapshot, st.integers(0, 9), st.sampled_from(["okx", "ПЕПЕ"]), st.just(MINUTE), seconds, st.none() | seconds, assets
+)
 
 
 def test_a_row_of_a_later_version_is_refused_by_name():
@@ -94,8 +97,7 @@ def test_identities_come_back_with_their_number():
     assert (3, [0, 2**64 - 1], [0, MOST]) == (number, same.tolist(), times.tolist())
 
 
-@given(st.builds(Snapshot, st.integers(0, 9), st.sampled_from(["okx", "ПЕПЕ"]), st.just(MINUTE), seconds,
-                 st.none() | seconds, st.dictionaries(st.text(max_size=3), st.tuples(money, money), max_size=2)))  # fmt: skip
+@given(snapshots)
 def test_a_snapshot_comes_back_and_unknown_is_not_the_same_as_none_on_time(snapshot):
     key = rows.snapshot_key(*snapshot[:3])
 
