@@ -1,7 +1,7 @@
 """Faust's Kafka driver, corrected for batches and transactions.
 
-Each override names the defect it corrects; ``tests/engine`` has a test that
-fails without it.
+Each override names the defect it corrects. ``tests/broker/test_worker.py`` runs
+them all against a real Kafka; not each has a test of its own yet.
 """
 
 from __future__ import annotations
