@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
@@ -20,6 +22,7 @@ from streams.units.shard import CASCADES, WINDOWS
 from streams.units.unit import Flush, Message, Tally
 
 Record = dict[str, Any]
+_QUARTER_MS = 900_000
 
 
 class Exchanges:
@@ -28,8 +31,14 @@ class Exchanges:
     partition = 0
 
     def __init__(
-        self, rules: dict[Scope, CascadeRule], lateness_ms: int, encoder: Encoder, describer: Describer
+        self,
+        rules: dict[Scope, CascadeRule],
+        lateness_ms: int,
+        encoder: Encoder,
+        describer: Describer,
+        app_id: str = "",
     ) -> None:
+        self.app_id = app_id.encode()
         self.market = Market(rules, lateness_ms)
         self.encoder = encoder
         self.describer = describer
@@ -37,7 +46,6 @@ class Exchanges:
         self.tally = Tally()
         self.context: dict[str, Record] = {}
         self._rows: dict[bytes, bytes | None] = {}
-        self._changed: set[tuple[int, str, int]] = set()
         self._messages: list[Message] = []
         self._touched = False
         self.urgent = False
@@ -55,14 +63,15 @@ class Exchanges:
         return set()
 
     def handle(self, batch: RecordBatch) -> None:
-        """Take in snapshots, contexts and watermarks in log order."""
-        for key, value in zip(batch.keys, batch.values, strict=True):
-            assert key is not None, (batch.topic, batch.partition)
+        """Take in growth, contexts and watermarks in log order."""
+        for name, value in zip(batch.keys, batch.values, strict=True):
+            assert name is not None, (batch.topic, batch.partition)
             assert value is not None, (batch.topic, batch.partition)
-            if key[:1] == b"m":
-                snapshot = codec.parse_snapshot(key, value)
-                self.market.snapshot(snapshot)
-                self._changed.add(snapshot[:3])
+            app_id, _, key = name.partition(b"\x1f")
+            if app_id != self.app_id:
+                continue
+            if key[:1] == b"g":
+                self.market.grow(*codec.parse_growth(value))
                 continue
             self._rows[key] = value
             if key[:1] == b"x":
@@ -86,9 +95,7 @@ class Exchanges:
             record = notice.record
             at_ms, side = record["event_time"], record["position_side"]
             if notice.state.before is None:
-                since = record["started"] // 60_000 - 15
-                asset = self.market.largest_asset(notice.state.position_side, since)
-                notice.state.before = self.context.get(asset or "", {}).get(side) or {}
+                notice.state.before = self._busiest(notice.state.position_side, record["started"]).get(side) or {}
             before, context, aftermath = notice.state.before, dict(NO_CONTEXT), None
             if before:
                 now = self.context[before["asset"]][side]
@@ -110,6 +117,11 @@ class Exchanges:
             self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
             self.urgent = True
 
+    def _busiest(self, side: int, started_ms: int) -> Record:
+        """Return the context of the asset that sold most on a side, among those heard of since a quarter before."""
+        recent = [each for each in self.context.values() if each["at"] >= started_ms - _QUARTER_MS]
+        return max(recent, key=lambda each: each["usd"][side], default={})
+
     def _present(self) -> list[str]:
         """Return the exchanges of which something has been told: others were heard of ahead of the market's clock."""
         told = self.market.told
@@ -122,22 +134,19 @@ class Exchanges:
         flush = Flush(messages=self._messages, offsets=dict(self.next))
         self._messages, self._touched, self.urgent = [], False, False
         market = self.market
-        for row in sorted(market.told.changed):
+        for row in np.flatnonzero(market.told.changed).tolist():
             instrument = market.told.instruments[row]
             flush.rows.append(codec.instrument_row(instrument, int(market.told.as_of[row]), 0))
         flush.messages += self._windows()
         flush.rows += list(self._rows.items())
         flush.rows += [
-            (codec.snapshot_key(*key), codec.snapshot_row(market.minute(key))) for key in sorted(self._changed)
+            (codec.market_minute_key(minute), codec.growth_row(*known)) for minute, known in market.minutes().items()
         ]
         self._rows = {}
-        self._changed.clear()
         flush.rows += keep.hour_rows(market.baseline, market.decided.instruments)
-        flush.rows += keep.cascade_rows(market.machines, market.changed, {})
-        flush.rows += keep.forgotten_cascades(market.machines, market.clock_ms)
-        flush.rows += [(codec.snapshot_key(*key), None) for key in market.forget()]
-        for panes in (market.told, market.decided):
-            panes.settle()
+        flush.rows += keep.cascade_rows(market.follower.machines, market.follower.changed, {})
+        flush.rows += keep.forgotten_cascades(market.follower.machines, market.clock_ms)
+        flush.rows += [(codec.market_minute_key(minute), None) for minute in market.settle()]
         flush.rows.append(
             (codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed}))
         )
@@ -145,10 +154,9 @@ class Exchanges:
 
     def _windows(self) -> list[Message]:
         panes = self.market.told
-        changed = sorted(panes.changed)
+        changed = panes.take_changed()
         if not changed:
             return []
-        panes.changed.clear()
         everybody = list(range(len(panes.instruments)))
         scopes = [(Scope.EXCHANGE, panes.instruments[row].exchange, [row]) for row in changed] + [
             (Scope.MARKET, ALL, everybody)
@@ -177,17 +185,17 @@ class Exchanges:
         self.next = commit["next"]
         market = self.market
         for key, value in sorted(rows.items()):
-            if key[:1] == b"m":
-                market.snapshot(codec.parse_snapshot(key, value))
-            elif key[:1] == b"x":
+            if key[:1] == b"x":
                 self.context[key[1:].decode()] = codec.parse_json(value)
             elif key[:1] == b"w":
                 clock, partitions = codec.parse_json(value)
                 market.hear(int(key[1:]), clock, partitions)
             elif key[:1] == b"c":
                 scope, name, side = codec.parse_cascade_key(key)
-                market.machines[Scope(scope), name, side] = keep.machine_of(codec.parse_json(value))
-        market.resume(commit["clock"], commit["closed"])
+                row = 0 if name == ALL else market.row(name)
+                market.follower.restore((Scope(scope), name, side), keep.machine_of(codec.parse_json(value)), 0, row)
+        minutes = [codec.parse_growth(value) for key, value in sorted(rows.items()) if key[:1] == b"m"]
+        market.resume(commit["clock"], commit["closed"], minutes)
         for key, value in rows.items():
             if key[:1] == b"r":
                 instrument, as_of, _ = codec.parse_instrument_row(key, value)

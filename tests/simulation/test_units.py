@@ -64,16 +64,6 @@ def covered(key: str, row: dict, outcome: oracle.Outcome) -> dict:
     return row | DESCRIBER.coverage(outcome.present[key], row["as_of"], whole=whole)
 
 
-def known(rows: dict, outcome: oracle.Outcome) -> dict:
-    """Leave out the one thing that stage 2 may not know: DESIGN.md, section 3, its last sentence."""
-    if not outcome.apart:
-        return rows
-    for row in rows.values():
-        for window in row["windows"][:4] if row["scope"] in {"EXCHANGE", "MARKET"} else []:
-            window.pop("largest_usd", None)
-    return rows
-
-
 def told(cascades: list) -> list:
     kept = [{name: value for name, value in each.items() if name not in LEFT_OUT} for each in cascades]
     for each in kept:
@@ -86,7 +76,7 @@ def told(cascades: list) -> list:
 def assert_agrees(made: World, outcome: oracle.Outcome) -> None:
     assert sorted(outcome.dead) == sorted(made.dead())
     rows = {key: covered(key, row, outcome) for key, row in outcome.rows.items()}
-    assert known(rows, outcome) == known(made.rows(), outcome)
+    assert rows == made.rows()
     assert told(outcome.cascades) == told(made.cascades())
 
 

@@ -213,7 +213,7 @@ def test_a_cascade_that_has_peaked_says_so():
 
 def test_a_cascade_of_a_market_whose_context_is_not_known_has_none():
     owners = owners_of(world(log({"usd": 2e6}, {"usd": 1.0, "at": MINUTE})))
-    machines = owners.owned["app-market-changelog", 0].unit.market.machines
+    machines = owners.owned["app-market-changelog", 0].unit.market.follower.machines
     next(each for (scope, *_), each in machines.items() if scope is Scope.MARKET).state.before = {}
 
     (found,) = rows(owners, "/api/cascades?scope=MARKET")
