@@ -79,8 +79,7 @@ def heard(world, status, alert, seconds):
     print(f"  {alert} {status} at the web-hook after {took:.0f} s", flush=True)
 
 
-def liquidation(number, age_seconds):
-    now = int(time.time() * 1000)
+def liquidation(number, now, age_seconds):
     return {
         "exchange": "bybit", "symbol": "BTCUSDT", "asset": "BTC", "position_side": "LONG", "price": 80_000.0,
         "price_kind": "BANKRUPTCY", "quantity": 0.01, "notional_usd": 800.0, "event_time": now - age_seconds * 1000,
@@ -92,12 +91,16 @@ def inject(world, until):
     """Write what a broken producer writes, until a condition holds: garbage, repeats, late ones."""
     producer = Producer({"bootstrap.servers": world.kafka.bootstrap, "partitioner": "murmur2_random"})
     encoder = Encoder(file_registry().writers())
+    # The story's time: one partition that jumps to the present would hold the market back, and rightly be announced.
+    story = float(world.prometheus.query('max(streams_event_time_seconds{topic="liquidations"})')[0]["value"][1])
+    began = time.time()
     for number in range(600):
         if until():
             break
         producer.produce("liquidations", b"not Avro", b"BTC")
+        now = int((story + time.time() - began) * 1000)
         for age_seconds in (0, 0, 60):
-            value = encoder.encode("liquidations", liquidation(number, age_seconds))
+            value = encoder.encode("liquidations", liquidation(number, now, age_seconds))
             producer.produce("liquidations", value, b"BTC")
         producer.flush(10)
         time.sleep(0.5)
