@@ -28,7 +28,7 @@ def expressions():
     for group in yaml.safe_load(RULES.read_text())["groups"]:
         yield from ((rule["alert"], rule["expr"]) for rule in group["rules"])
     for path in DASHBOARDS:
-        yield from ((f"{path.stem}: {title}", query) for title, query in queries(path))
+        yield from ((f"{path.stem}: {query.title}", query.expression) for query in queries(path))
 
 
 def test_there_are_three_with_stable_names():

@@ -20,12 +20,13 @@ from tests.broker.kafka import Kafka, free_ports
 from tests.broker.kafka import missing as no_kafka
 from tests.broker.worker import Worker
 from tests.monitoring import pictures
-from tests.monitoring.dashboards import DASHBOARDS, panels, queries
+from tests.monitoring.dashboards import DASHBOARDS, queries
 from tests.monitoring.parts import Alertmanager, Process, Prometheus, Webhook, wait_until
 from tests.monitoring.tools import missing
 
 SYMBOLS = ",".join(f"{asset}USDT,{asset}-USDT-SWAP" for asset in ("BTC", "ETH", "SOL"))
 PLAYED_SECONDS = 150
+PICTURE_POINTS = 120
 #: On a busy machine a transaction may take longer than the default allows; how that ends is not what is tested here.
 PATIENT = {"transaction_timeout_ms": 120_000, "session_timeout_ms": 30_000}
 
@@ -125,19 +126,17 @@ def test_a_producer_that_sends_garbage_is_announced(world):
 
 
 def test_no_panel_is_empty(world):
-    now, empty, shown = time.time(), [], []
-    for path in DASHBOARDS:
-        for title, query in queries(path):
-            found = world.prometheus.range(query, world.began, now)
-            shown.append((path.stem, title, query, found))
-            if not any(map(finite, found)):
-                empty.append(f"{path.stem}: {title}: {query}")
-        for panel in panels(path):
-            assert panel["title"] in {title for _, title, *_ in shown}
+    now = time.time()
+    step = (now - world.began) / PICTURE_POINTS
+    shown = [
+        (path.stem, query, world.prometheus.range(query.expression, world.began, now, step))
+        for path in DASHBOARDS
+        for query in queries(path)
+    ]
     print(f"  {len(shown)} queries of {len(DASHBOARDS)} dashboards, {sum(len(found) for *_, found in shown)} series")
     pictures.draw(shown, world.began, now)
 
-    assert [] == empty
+    assert [] == [f"{name}: {query.title}" for name, query, found in shown if not any(map(finite, found))]
 
 
 def test_the_figures_are_those_of_the_story(world):

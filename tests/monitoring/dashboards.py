@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).parents[2] / "helm" / "liquidation-streams" / "files" / "dashboards"
 DASHBOARDS = sorted(FOLDER.glob("*.json"))
@@ -18,12 +19,25 @@ def panels(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def queries(path: Path) -> list[tuple[str, str]]:
-    """Return title and query of each target and each annotation, as they are sent to Prometheus."""
+class Query(NamedTuple):
+    """What a target or an annotation asks of Prometheus."""
+
+    title: str
+    expression: str
+    legend: str
+
+    def label(self, metric: dict[str, str]) -> str:
+        """Return what Grafana writes beside a series."""
+        return re.sub(r"{{(\w+)}}", lambda found: metric.get(found[1], ""), self.legend)
+
+
+def queries(path: Path) -> list[Query]:
+    """Return each target and each annotation, as they are sent to Prometheus."""
     document = json.loads(path.read_text())
-    found = [(panel["title"], target["expr"]) for panel in document["panels"] for target in panel["targets"]]
-    found += [(f"annotation {each['name']}", each["expr"]) for each in document["annotations"]["list"]]
-    return [(title, fill(expression)) for title, expression in found]
+    targets = [(panel["title"], target) for panel in document["panels"] for target in panel["targets"]]
+    found = [Query(title, fill(target["expr"]), target["legendFormat"]) for title, target in targets]
+    notes = document["annotations"]["list"]
+    return found + [Query(f"annotation: {each['name']}", fill(each["expr"]), each["textFormat"]) for each in notes]
 
 
 def fill(expression: str) -> str:

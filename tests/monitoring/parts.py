@@ -110,7 +110,7 @@ class Prometheus(Process):
     def query(self, expression: str) -> list[dict[str, Any]]:
         return self._ask("query", query=expression)
 
-    def range(self, expression: str, start: float, end: float, step: float = 5.0) -> list[dict[str, Any]]:
+    def range(self, expression: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
         return self._ask("query_range", query=expression, start=start, end=end, step=step)
 
     def _ask(self, what: str, **parameters: Any) -> list[dict[str, Any]]:
