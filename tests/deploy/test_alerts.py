@@ -18,6 +18,7 @@ RULES = ROOT / "helm" / "liquidation-streams" / "files" / "alerts.yaml"
 GROUPS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"]
 ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 JOB = 'job="liquidation-streams"'
+ELSE = 'job="node"'
 ONE = f'{JOB}, instance="one"'
 STEP = 10
 SEVERITIES = {"machine": {"critical", "warning"}, "market": {"info"}}
@@ -81,9 +82,11 @@ CASES = [
     Case("StreamsNothingWorks", {}, {READY: always(0), READY.replace("one", "two"): always(1)}),
     Case("StreamsWorkerDown", {f"up{{{ONE}}}": always(0)}, {f"up{{{ONE}}}": always(1)}, HERE),
     # Somebody else's job is none of ours.
-    Case("StreamsWorkerDown", {f"up{{{ONE}}}": always(0)}, {'up{job="node"}': always(0)}, HERE),
+    Case("StreamsWorkerDown", {f"up{{{ONE}}}": always(0)}, {f"up{{{ELSE}}}": always(0)}, HERE),
     Case("StreamsNotReady", {READY: always(0)}, {READY: f"{always(0).replace('400', '59')} {always(1)}"}, HERE),
     Case("StreamsRecoveryLoop", {STARTED: "1 2 3 4x400"}, {STARTED: "1 2 3x400"}, HERE, active=30),
+    # Somebody else's job again.
+    Case("StreamsRecoveryLoop", {STARTED: "1 2 3 4x400"}, {STARTED.replace(JOB, ELSE): "1 2 3 4x400"}, HERE, 30),
     Case(
         "StreamsRecoveryLoop",
         {f"streams_recoveries_total{{{ONE}}}": "0x180 0+1x8 8x30"},
@@ -108,7 +111,15 @@ CASES = [
     Case(
         "StreamsNotCommitting",
         {FLUSHED: always(121), clock("liquidations"): counts(1)},
-        {FLUSHED: always(9000), clock("liquidations"): always(1)},
+        {FLUSHED: always(9000), clock("liquidations"): always(1), clock("pane-snapshots"): counts(1)},
+        OF_UNIT,
+        active=10,
+    ),
+    # The market's partition has the number of another one.
+    Case(
+        "StreamsNotCommitting",
+        {FLUSHED: always(121), clock("liquidations"): counts(1)},
+        {FLUSHED.replace("state", "market"): always(121), clock("liquidations"): counts(1)},
         OF_UNIT,
         active=10,
     ),
@@ -135,7 +146,15 @@ CASES = [
     Case(
         "StreamsCoverageLost",
         {FULL: "1x5 stale", STALE: "_x5 1x400", MARKET: always(1)},
-        {FULL: "1x5 stale"},
+        {FULL: "1x5 stale", MARKET.replace("market", "state"): always(1)},
+        THERE | {"exchange": "bybit"},
+        active=60,
+    ),
+    # Nobody loses what was never there.
+    Case(
+        "StreamsCoverageLost",
+        {FULL: "1x5 stale", STALE: "_x5 1x400", MARKET: always(1)},
+        {FULL.replace("FULL", "ABSENT"): always(1), MARKET: always(1)},
         THERE | {"exchange": "bybit"},
         active=60,
     ),
@@ -149,7 +168,7 @@ CASES = [
     Case(
         "StreamsClockOff",
         {dead("funding", "event_time_in_future"): counts(1)},
-        {dead("funding", "event_time_in_future"): "0+1x10 10x400"},
+        {dead("funding", "event_time_in_future"): "0+1x10 10x400", dead("funding", "too_old"): counts(1)},
         THERE | {"topic": "funding"},
         active=110,
     ),
