@@ -84,7 +84,7 @@ def liquidation(number, now, age_seconds):
     return {
         "exchange": "bybit", "symbol": "BTCUSDT", "asset": "BTC", "position_side": "LONG", "price": 80_000.0,
         "price_kind": "BANKRUPTCY", "quantity": 0.01, "notional_usd": 800.0, "event_time": now - age_seconds * 1000,
-        "ingest_time": now, "liquidation_id": f"injected-{number}",
+        "ingest_time": now, "liquidation_id": f"injected-{number}-{age_seconds}",
     }  # fmt: skip
 
 
