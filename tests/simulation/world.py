@@ -99,14 +99,16 @@ class World:
         self.messages: list[Message] = []
 
     @staticmethod
-    def _shard(number: int, logs: Logs, rules: Rules) -> Stage:
+    def shard(number: int, partitions: int, rules: Rules) -> Shard:
         fold = FoldRule(rules.screen, rules.cascades)
         rule = ShardRule(fold, CrowdingRule(), ContextRule(), unreadable_run_max=10**9)
+        records = {kind: RecordDecoder(kind, registry()) for kind in KINDS}
+        codecs = Codecs(LiquidationDecoder(registry()), records, encoder())
+        return Shard(number, partitions, rule, codecs, DESCRIBER)
 
+    def _shard(self, number: int, logs: Logs, rules: Rules) -> Stage:
         def make() -> Shard:
-            records = {kind: RecordDecoder(kind, registry()) for kind in KINDS}
-            codecs = Codecs(LiquidationDecoder(registry()), records, encoder())
-            return Shard(number, len(logs.liquidations), rule, codecs, DESCRIBER)
+            return self.shard(number, len(logs.liquidations), rules)
 
         return Stage(make(), make, {LIQUIDATIONS: logs.liquidations[number], FUNDING: logs.funding[number]})
 
