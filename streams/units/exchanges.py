@@ -10,13 +10,15 @@ from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.core.cascade import CascadeRule, Phase
 from streams.core.context import Before
+from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
 from streams.core.events import Instrument, Scope
+from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
 from streams.core.figures import windows_row
 from streams.core.follow import Notice
 from streams.core.market import ALL, Market
 from streams.units import keep
-from streams.units.shard import CASCADES, WINDOWS
+from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.unit import Flush, Message, Tally
 
 Record = dict[str, Any]
@@ -28,9 +30,16 @@ class Exchanges:
     partition = 0
 
     def __init__(
-        self, rules: dict[Scope, CascadeRule], lateness_ms: int, encoder: Encoder, describer: Describer
+        self,
+        rules: dict[Scope, CascadeRule],
+        lateness_ms: int,
+        encoder: Encoder,
+        describer: Describer,
+        feeds: FeedRule | None = None,
     ) -> None:
         self.market = Market(rules, lateness_ms)
+        self.feeds = Feeds(feeds)
+        self.stale: frozenset[str] = frozenset()
         self.encoder = encoder
         self.describer = describer
         self.next: dict[str, int] = {}
@@ -63,6 +72,10 @@ class Exchanges:
                 snapshot = codec.parse_snapshot(key, value)
                 self.market.snapshot(snapshot)
                 self._changed.add(snapshot[:3])
+                self.feeds.told(snapshot.exchange, (snapshot.minute * 60 + max(snapshot.seconds)) * 1000)
+                continue
+            if key[:1] == b"a":
+                self._alive(key[1:].decode(), codec.parse_json(value))
                 continue
             self._rows[key] = value
             if key[:1] == b"x":
@@ -70,10 +83,35 @@ class Exchanges:
             else:
                 clock, partitions = codec.parse_json(value)
                 self._announce(self.market.watermark(int(key[1:]), clock, partitions))
+                self._judge_feeds()
         self.tally.consumed[batch.topic] += len(batch)
         self.tally.aggregated[batch.topic] += len(batch)
         self.next[batch.topic] = int(batch.offsets[-1]) + 1
         self._touched = True
+
+    def _alive(self, exchange: str, minutes: list[int]) -> None:
+        """Hear of a venue's other streams; one without a public feed has none that could go silent."""
+        if self.describer.venues.coverage(exchange, minutes[-1] * 60_000) is not Coverage.ABSENT:
+            self.feeds.alive(exchange, minutes)
+
+    def _judge_feeds(self) -> None:
+        for finding in self.feeds.judge(self.market.clock_ms - self.market.lateness_ms):
+            self._messages.append(Message(FEED_STATUS, finding.exchange.encode(), self._status(finding)))
+            self.tally.emitted[FEED_STATUS] += 1
+            self.stale = self.feeds.silent
+            self.urgent = True
+
+    def _status(self, finding: Finding) -> bytes:
+        stale = frozenset({finding.exchange} if finding.silent else ())
+        record = {
+            "exchange": finding.exchange,
+            "status": "SILENT" if finding.silent else "OK",
+            "coverage": self.describer.venues.coverage(finding.exchange, finding.time_ms, stale).value,
+            "event_time": finding.time_ms,
+            "last_liquidation": finding.last_ms,
+            "detail": detail(finding),
+        }
+        return self.encoder.encode(FEED_STATUS, record)
 
     def idle(self, idle_ms: int) -> None:
         """Nothing: the market's time comes from the shards' watermarks."""
@@ -103,7 +141,7 @@ class Exchanges:
                     }
                 aftermath = aftermath_record(notice, before, now, after) if notice.phase is Phase.SUBSIDED else None
             whole = self._present() if notice.scope is Scope.MARKET else None
-            finished = self.describer.complete(notice, whole, context, aftermath)
+            finished = self.describer.complete(notice, whole, context, aftermath, self.stale)
             name = f"{record['scope']}|{record['key']}".encode()
             self._messages.append(Message(CASCADES, name, self.encoder.encode(CASCADES, finished)))
             self.tally.emitted[CASCADES] += 1
@@ -138,6 +176,8 @@ class Exchanges:
         flush.rows += [(codec.snapshot_key(*key), None) for key in market.forget()]
         for panes in (market.told, market.decided):
             panes.settle()
+        flush.rows += [codec.feed_row(name, self.feeds.known[name].to_json()) for name in sorted(self.feeds.changed)]
+        self.feeds.changed.clear()
         flush.rows.append(
             (codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed}))
         )
@@ -184,9 +224,12 @@ class Exchanges:
             elif key[:1] == b"w":
                 clock, partitions = codec.parse_json(value)
                 market.hear(int(key[1:]), clock, partitions)
+            elif key[:1] == b"e":
+                self.feeds.known[key[1:].decode()] = Feed.from_json(codec.parse_json(value))
             elif key[:1] == b"c":
                 scope, name, side = codec.parse_cascade_key(key)
                 market.machines[Scope(scope), name, side] = keep.machine_of(codec.parse_json(value))
+        self.stale = self.feeds.silent
         market.resume(commit["clock"], commit["closed"])
         for key, value in rows.items():
             if key[:1] == b"r":

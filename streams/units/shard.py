@@ -19,7 +19,8 @@ from streams.core.crowding import Crowding
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.describe import Describer, aftermath_record, before_onset, context_record
 from streams.core.errors import InvalidEvent, Reason
-from streams.core.events import Instrument, PositionSide, Scope
+from streams.core.events import ExchangeFlow, Instrument, PositionSide, Scope
+from streams.core.feeds import Sisters
 from streams.core.figures import windows_row
 from streams.core.fold import Fold, FoldRule
 from streams.core.follow import Notice
@@ -29,6 +30,7 @@ from streams.units.unit import Flush, Message, Tally, WrongTopic
 
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 SNAPSHOTS, WINDOWS, CASCADES, DEAD_LETTERS = "pane-snapshots", "liquidation-windows", "cascades", "dead-letters"
+FEED_STATUS = "feed-status"
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
 
@@ -66,6 +68,7 @@ class Shard:
         self.crowding = Crowding(rule.crowding, crowded_headline)
         self.context = ContextTracker(rule.context)
         self.exchanges: set[str] = set()
+        self.sisters = Sisters()
         self.topics: dict[str, str] = {}
         self._messages: list[Message] = []
         self._touched = False
@@ -113,6 +116,7 @@ class Shard:
         self.tally.aggregated[LIQUIDATIONS] += folded.aggregated
         self.tally.duplicates[LIQUIDATIONS] += folded.duplicates
         self.tally.late[LIQUIDATIONS] += folded.late
+        self.tally.behind_ms |= folded.behind_ms
         self._see_exchanges(known)
         self._announce(folded.notices)
         where = np.searchsorted(batch.offsets, columns.offset)
@@ -133,6 +137,9 @@ class Shard:
                 take(event)
             except InvalidEvent as error:
                 refused.append(Refused(index, error.reason, error.detail, None))
+                continue
+            if not isinstance(event, ExchangeFlow):  # flows are of wallets, not of the venue's streams
+                self.sisters.hear(batch.topic, event.instrument.exchange, event.event_time_ms)
         self.tally.aggregated[batch.topic] += len(batch) - len(refused)
         return refused
 
@@ -288,6 +295,8 @@ class Shard:
             for snapshot in report.snapshots(self.fold, self.partition)
         ]
         found += self._context_of(self._busiest())
+        for exchange, minutes in self.sisters.take().items():
+            found.append(Message(SNAPSHOTS, b"a" + exchange.encode(), codec.json_row(minutes), 0))
         # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
         # flush may hold funding only, with liquidations still to be read.
         if self.fold.clock_ms is not None or self._nothing_to_read:
