@@ -93,9 +93,10 @@ class Feed:
 
     def step(self, rule: FeedRule, minute: int) -> tuple[int, int] | None:
         """Decide one minute; return (silence, bound) where the feed has gone silent or is back."""
-        was, bound = self.silent, self.bound(rule)
-        day = self.days.setdefault(minute // _DAY, [0, 0])
-        silence = self.silence
+        today = minute // _DAY
+        if today not in self.days:
+            self.days = {day: line for day, line in self.days.items() if day > today - rule.days} | {today: [0, 0]}
+        was, bound, day, silence = self.silent, self.bound(rule), self.days[today], self.silence
         if minute in self.told:
             day[0] = max(day[0], silence)
             self.silence, self.silent = 0, False
@@ -172,8 +173,6 @@ class Feeds:
         feed.judged = until
         feed.alive = {each for each in feed.alive if each > until}
         feed.told = {each for each in feed.told if each > until}
-        oldest = until // _DAY - rule.days
-        feed.days = {day: line for day, line in feed.days.items() if day > oldest}
         self.changed.add(exchange)
         return found
 

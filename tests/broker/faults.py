@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException, Producer
 from tests.broker.proxy import STEPS, Trap
 from tests.broker.registry import MODES
 from tests.broker.torture import APP, SESSION_SECONDS, TRANSACTION_SECONDS
+from tests.broker.upstream import SILENT
 
 if TYPE_CHECKING:
     from tests.broker.torture import Torture
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 STEPS_OF_A_FLUSH = [name for name in STEPS if name != "init"]
 _WORKERS_MAX = 3
 _TRAP_SECONDS = 6.0
+#: Longer than the slack that the judge leaves to a tick.
+_OUTAGE_SECONDS = 13.0
 
 
 def sigkill(run: Torture) -> bool:
@@ -72,6 +75,17 @@ def zombie_in_a_flush(run: Torture) -> bool:
     return bool(stopped)
 
 
+def outage(run: Torture) -> bool:
+    """Nobody is there for a while, and the log grows."""
+    run.outage = True
+    for worker in run.awake():
+        if worker.process is not None:
+            worker.process.kill()
+    run.wait(_OUTAGE_SECONDS)
+    run.outage = False
+    return True
+
+
 def join(run: Torture) -> bool:
     """One more, up to three."""
     if len(run.workers) == _WORKERS_MAX:
@@ -117,7 +131,8 @@ def fenced_by_a_stranger(run: Torture) -> bool:
     assert run.upstream is not None
     name = f"{APP}-state-changelog-{run.chance.randrange(run.upstream.partitions)}"
     name = run.chance.choice([name, f"{APP}-market-changelog-0"])
-    producer = Producer({"bootstrap.servers": run.brokers.bootstrap, "transactional.id": name})
+    how = {"bootstrap.servers": run.brokers.bootstrap, "transactional.id": name, "logger": SILENT}
+    producer = Producer(how)
     try:
         producer.init_transactions(10)
     except KafkaException:

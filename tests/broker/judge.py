@@ -11,13 +11,15 @@ from confluent_kafka import Message
 
 from streams.codec import rows as codec
 from streams.core.events import Scope
+from streams.core.feeds import FeedRule
 from streams.core.screen import ScreenRule
 from streams.settings import Settings
+from streams.units.shard import FEED_STATUS, SNAPSHOTS
 from tests.broker.upstream import FUNDING
 from tests.broker.worker import committed_offsets, compacted, last_records, read_messages, read_topic
-from tests.simulation import oracle
+from tests.simulation import oracle, oracle_feeds
 from tests.simulation.records import LIQUIDATIONS, Record, batch_of, reader
-from tests.simulation.test_units import covered, known, told
+from tests.simulation.test_units import covered, known, status, told
 from tests.simulation.world import Rules, World
 
 #: Low enough that random logs have cascades in every scope.
@@ -48,7 +50,12 @@ def problems(broker: Any, app_id: str) -> list[str]:
     found += _counted("cascade", map(_text, told(outcome.cascades)), map(_text, told(cascades)))
     told_crowded = [record for topic in CROWDED for _, record in read_topic(broker, topic)]
     found += _counted("crowded position", map(_text, crowded), map(_text, told_crowded))
-    found += [] if outcome.cascades and crowded else ["a log without a cascade or a crowded position shows nothing"]
+    feeds = [each for log in read_log(broker, SNAPSHOTS) for each in log]
+    due = oracle_feeds.run(feeds, ScreenRule().market_lateness_ms, FeedRule())
+    statuses = [status(record) for _, record in read_topic(broker, FEED_STATUS)]
+    found += _counted("feed status", map(_text, due), map(_text, statuses))
+    if not (outcome.cascades and crowded and due):
+        found.append("a log without a cascade, a crowded position or a silent feed shows nothing")
     return found + _ends(broker, app_id, commits) + _early_ticks(logs, commits)
 
 
@@ -128,9 +135,9 @@ def _ends(broker: Any, group: str, commits: list[Message]) -> list[str]:
     newest = {message.partition(): codec.parse_json(message.value())["next"] for message in commits}
     market = commit_rows(broker, f"{group}-market-changelog")
     found = []
-    for topic in (LIQUIDATIONS, FUNDING, "pane-snapshots"):
+    for topic in (LIQUIDATIONS, FUNDING, SNAPSHOTS):
         for tp, end in last_records(broker, topic).items():
-            at = codec.parse_json(market[-1].value())["next"] if topic == "pane-snapshots" else newest[tp.partition]
+            at = codec.parse_json(market[-1].value())["next"] if topic == SNAPSHOTS else newest[tp.partition]
             places = committed.get((topic, tp.partition), 0), at.get(topic, 0)
             # Where nothing was ever written, or nothing was left to read, they may stand behind a marker.
             if end and places != (end, end):

@@ -27,6 +27,8 @@ APP = "torture"
 SESSION_SECONDS, TRANSACTION_SECONDS = 3.0, 3.0
 CAUGHT_UP_SECONDS_MAX = 120.0
 STEP_SECONDS = 0.1
+#: The producer lasts about as long as the faults, if each takes so long.
+_PACE_SECONDS = 4.0
 _LEFT_IN_ORDER, _FAILED = 0, 1
 
 
@@ -43,11 +45,6 @@ class Plan:
     records_max: int = 1_500
     settings: dict[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = ("-m", "streams", "worker")
-
-    @property
-    def pause_seconds(self) -> float:
-        """Return the pause between two pieces with which the producer lasts about as long as the faults."""
-        return 3.0 * len(self.faults) * 30 / self.records_max
 
 
 class Torture:
@@ -68,6 +65,7 @@ class Torture:
         self.clocks: list[Clock] = []
         self.paused: dict[Worker, float] = {}  # and when each is woken
         self.slowest_end = 0.0
+        self.outage = False
         self.upstream: Upstream | None = None
         self.settings = self._settings()
 
@@ -90,7 +88,8 @@ class Torture:
     def begin(self) -> None:
         """Start everything, with records in each partition before anybody looks."""
         self.brokers.start()
-        self.upstream = Upstream(self.brokers, self.plan.seed, self.plan.records_max, self.plan.pause_seconds)
+        seconds = _PACE_SECONDS * len(self.plan.faults)
+        self.upstream = Upstream(self.brokers, self.plan.seed, self.plan.records_max, seconds)
         self.brokers.create_topics(self.upstream.partitions, APP)
         self.upstream.first()
         self.upstream.start()
@@ -184,6 +183,7 @@ class Torture:
             if worker.process is not None and worker.process.poll() is not None:
                 self.count_end(worker, worker.process.returncode)
                 worker.process = None
+            if worker.process is None and not self.outage:
                 worker.start()
 
     def count_end(self, worker: Worker, code: int) -> None:

@@ -16,17 +16,19 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaException, Producer
 
 from tests.simulation import generate
-from tests.simulation.generate import DAY, HOUR, T0
+from tests.simulation.generate import DAY, HOUR, MINUTE, T0
 from tests.simulation.records import LIQUIDATIONS, encoder
 
 FUNDING = "funding"
 #: So many records of each partition are there before a worker looks: nobody waits for a partition that is empty then.
 _FIRST = 30
 _FATE_SECONDS = 15
-#: librdkafka says on stderr whatever a broken broker does to it.
-_SILENT = logging.getLogger("upstream")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+#: Records of a piece, in the mean.
+_PIECE = 30
+#: A logger for producers: librdkafka says on stderr whatever a broken broker does to it.
+SILENT = logging.getLogger("upstream")
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 
 class Sent(NamedTuple):
@@ -39,9 +41,9 @@ class Sent(NamedTuple):
 
 
 class Upstream:
-    """Writes the logs of a seed in pieces, in a thread, until ``finish``."""
+    """Writes the logs of a seed in pieces, in a thread, in about so many seconds or until ``finish``."""
 
-    def __init__(self, broker: Any, seed: int, records_max: int, pause_seconds: float) -> None:
+    def __init__(self, broker: Any, seed: int, records_max: int, seconds: float) -> None:
         self.broker = broker
         self.chance = random.Random(f"upstream-{seed}")
         self.did: Counter[str] = Counter()
@@ -50,7 +52,7 @@ class Upstream:
         self._early = sum(min(_FIRST, len(log)) for log in logs.liquidations)
         self._left = self._queue(logs, self._funding(logs.liquidations))
         self._ghosts = self._queue(generate.logs(seed + 1_000_000, records_max=records_max), [])
-        self._pause = pause_seconds
+        self._pause = seconds * _PIECE / len(self._left)
         self._sent: list[Sent] = []
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -68,9 +70,10 @@ class Upstream:
             for record in log
         ]
         found.sort(key=lambda each: each[0])
+        # Spread over the run, each partition's own order kept.
+        found += [(T0 + at * (found[-1][0] - T0) // len(funding), each) for at, each in enumerate(funding)]
+        found.sort(key=lambda each: each[0])
         queue = [sent for _, sent in found]
-        for at, each in enumerate(funding):
-            queue.insert(at * max(1, len(queue) // max(1, len(funding))), each)
         counts: Counter[int] = Counter()
         first, rest = [], []
         for each in queue:
@@ -92,6 +95,10 @@ class Upstream:
                     if chance.random() < 0.05:
                         value = chance.choice([value[:-2], b"", value[:1], b"\0\0\0\x03\xe7" + value[5:]])
                     found.append(Sent(FUNDING, partition, asset, value))
+        # A venue that lives for a day and an hour and never liquidates: its feed is silent after a day.
+        for minute in range(25 * 60):
+            value = encoder().encode(FUNDING, _funding_record("Z", 0.0001, T0 + minute * MINUTE, "kraken"))
+            found.append(Sent(FUNDING, 0, b"Z", value))
         return found
 
     # ---------------------------------------------------------------- how
@@ -186,7 +193,7 @@ class Upstream:
                     "transaction.timeout.ms": 10_000,
                     "message.timeout.ms": 9_000,
                     "linger.ms": 0,
-                    "logger": _SILENT,
+                    "logger": SILENT,
                 }
             )
             try:
@@ -198,9 +205,9 @@ class Upstream:
                 return producer
 
 
-def _funding_record(asset: str, rate: float, at: int) -> dict[str, Any]:
+def _funding_record(asset: str, rate: float, at: int, exchange: str = "binance") -> dict[str, Any]:
     return {
-        "exchange": "binance", "symbol": f"{asset}USDT", "asset": asset, "funding_rate": rate,
+        "exchange": exchange, "symbol": f"{asset}USDT", "asset": asset, "funding_rate": rate,
         "funding_interval_hours": 8.0, "next_funding_time": None, "predicted_rate": None,
         "mark_price": None, "open_interest_usd": None, "event_time": at, "ingest_time": at,
     }  # fmt: skip
