@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+from streams import cluster
+from streams.settings import Settings
+from streams.topics import declared
 from tests.broker.kafka import Kafka, free_ports
 from tests.broker.proxy import Proxy
+from tests.broker.worker import log_ends
 
 #: The workers' side of each broker.
 _PROXIED = "PROXIED"
+_DELETED_SECONDS_MAX = 20
 
 
 class Brokers:
@@ -40,6 +46,16 @@ class Brokers:
 
     def create_topics(self, partitions: int, app_id: str) -> None:
         self.members[0].create_topics(partitions, app_id, self.replication)
+
+    def empty_outputs(self, partitions: int, app_id: str) -> None:
+        """Make the log look as if nobody had read it yet, for another app."""
+        names = [topic.name for topic in declared(app_id) if topic.role != "input" and app_id not in topic.name]
+        with cluster.admin(Settings(broker=self.bootstrap)) as client:
+            client.delete_topics(names)
+        deadline = time.monotonic() + _DELETED_SECONDS_MAX
+        while set(log_ends(self, names)) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.create_topics(partitions, app_id)
 
     def kill(self) -> None:
         self.proxy.stop()

@@ -21,19 +21,29 @@ _EACH_ROUND = 24
 #: By how often each comes in a round, at most.
 _KINDS = {
     "sigkill": 4, "sigkill_in_a_flush": 5, "sigterm": 2, "zombie": 2, "zombie_in_a_flush": 2, "outage": 1, "join": 3,
-    "leave": 2, "broker_restart": 1, "broker_killed": 1, "transaction_cut": 3, "transaction_hangs": 2,
+    "leave": 2, "broker_restart": 1, "broker_killed": 1, "transaction_cut": 3, "transaction_hangs": 2, "fencing_cut": 1,
     "fenced_by_a_stranger": 2, "registry_trouble": 2, "clock_jumps": 3,
 }  # fmt: skip
 
 
 def plan_of(seed: int) -> Plan:
-    """Return a round that is drawn from a seed: every third has three brokers."""
+    """Return a round that is drawn from a seed: every third has three brokers, every fourth is run again."""
     chance = random.Random(f"plan-{seed}")
     registry, clocks = chance.random() < 0.5, chance.random() < 0.5 and clock.missing() is None
     without = (set() if registry else {"registry_trouble"}) | (set() if clocks else {"clock_jumps"})
     pool = [name for name, count in _KINDS.items() if name not in without for _ in range(count)]
     names = tuple(chance.sample(pool, _EACH_ROUND))
-    return Plan(seed, names, 3 if seed % 3 == 0 else 1, chance.choice([1, 2, 3]), registry=registry, clocks=clocks)
+    again = seed % 4 == 0
+    return Plan(
+        seed,
+        names,
+        brokers=3 if seed % 3 == 0 else 1,
+        workers=chance.choice([1, 2, 3]),
+        registry=registry,
+        clocks=clocks,
+        again=again,
+        settings={"idle_timeout_ms": 0} if again else {},
+    )
 
 
 def tormented(folder: Path, plan: Plan) -> Torture:

@@ -121,6 +121,12 @@ def transaction_cut(run: Torture) -> bool:
     return _trap(run)
 
 
+def fencing_cut(run: Torture) -> bool:
+    """Who starts is cut off, or hangs, at shutting out its predecessor."""
+    sigkill(run)
+    return _trap(run, seconds=TRANSACTION_SECONDS * run.chance.choice([0.0, 0.5]), step="init")
+
+
 def transaction_hangs(run: Torture) -> bool:
     """Shorter and longer than the broker waits for a transaction."""
     return _trap(run, seconds=TRANSACTION_SECONDS * run.chance.choice([0.3, 1.2, 2.0]), cut=run.chance.random() < 0.5)
@@ -163,9 +169,14 @@ def _victim(run: Torture) -> Worker | None:
 
 
 def _trap(
-    run: Torture, strike: Callable[[int], None] = lambda port: None, seconds: float = 0.0, *, cut: bool = True
+    run: Torture,
+    strike: Callable[[int], None] = lambda port: None,
+    seconds: float = 0.0,
+    *,
+    cut: bool = True,
+    step: str | None = None,
 ) -> bool:
-    step, before = run.chance.choice(STEPS_OF_A_FLUSH), run.chance.random() < 0.5
+    step, before = step or run.chance.choice(STEPS_OF_A_FLUSH), run.chance.random() < 0.5
     trap = Trap(step, before, seconds, cut, strike)
     run.brokers.proxy.set_trap(trap)
     caught = run.wait(_TRAP_SECONDS, trap.sprung.is_set)

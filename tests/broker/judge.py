@@ -59,6 +59,21 @@ def problems(broker: Any, app_id: str) -> list[str]:
     return found + _ends(broker, app_id, commits) + _early_ticks(logs, commits)
 
 
+def said(broker: Any) -> dict[str, Any]:
+    """Return what a second run over the same log has to say again.
+
+    Not of feeds: they are judged by the log of pane-snapshots, which is another one then.
+    """
+    letters = [record for _, record in read_topic(broker, "dead-letters")]
+    crowded = [record for topic in CROWDED for _, record in read_topic(broker, topic)]
+    return {
+        "dead letters": sorted((each["topic"], each["partition"], each["offset"], each["reason"]) for each in letters),
+        "cascades": told([record for _, record in read_topic(broker, "cascades")]),
+        "crowded positions": sorted(map(_text, crowded)),
+        "rows": compacted(read_topic(broker, "liquidation-windows")),
+    }
+
+
 def read_log(broker: Any, topic: str) -> list[list[Record]]:
     """Return what readers see of a topic, by partition."""
     found: dict[int, list[Record]] = {tp.partition: [] for tp in last_records(broker, topic)}

@@ -42,6 +42,7 @@ class Plan:
     workers: int = 1
     registry: bool = False
     clocks: bool = False
+    again: bool = False  # a second run over the same log, which needs one without ticks
     records_max: int = 1_500
     settings: dict[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = ("-m", "streams", "worker")
@@ -118,14 +119,30 @@ class Torture:
             self.leave(worker)
         # Time that is given for ever would never be at its end.
         self.settings["idle_timeout_ms"] = 0
-        last = self.add_worker()
-        self.tell("the last worker")
-        quiet = Quiet(self.brokers, APP)
+        if self.read_to_the_end(APP):
+            self.problems += judge.problems(self.brokers, APP)
+        if self.plan.again and not self.problems:
+            self.run_again()
+
+    def read_to_the_end(self, app_id: str) -> bool:
+        """Let one worker that nobody hurts come to the end of the log."""
+        self.tell(f"the last worker of {app_id}")
+        worker, quiet = self.add_worker(app_id), Quiet(self.brokers, app_id)
         if not self.wait(CAUGHT_UP_SECONDS_MAX, lambda: _answered(quiet)):
-            self.problems.append(f"not at the end within {CAUGHT_UP_SECONDS_MAX:g} s; (at, end): {quiet.behind()}")
-            return
-        self.leave(last)
-        self.problems += judge.problems(self.brokers, APP)
+            behind = quiet.behind()
+            self.problems.append(f"not at the end within {CAUGHT_UP_SECONDS_MAX:g} s; (at, end): {behind}")
+            return False
+        self.leave(worker)
+        return True
+
+    def run_again(self) -> None:
+        """A second run over the same log says the same."""
+        assert self.upstream is not None
+        before = judge.said(self.brokers)
+        self.brokers.empty_outputs(self.upstream.partitions, "again")
+        if self.read_to_the_end("again"):
+            after = judge.said(self.brokers)
+            self.problems += [f"the second run has other {name}" for name in before if before[name] != after[name]]
 
     def leave(self, worker: Worker) -> None:
         """Ask a worker to go for good; it has 10 seconds."""
@@ -150,14 +167,14 @@ class Torture:
 
     # ---------------------------------------------------------------- somebody looks after them
 
-    def add_worker(self) -> Worker:
+    def add_worker(self, app_id: str = APP) -> Worker:
         environment = {}
         if self.plan.clocks and clock.missing() is None:
             self.clocks.append(Clock(self.folder))
             self.clocks[-1].set(self.chance.choice([-3_600.0, 0.0, 3_600.0]))
             environment = self.clocks[-1].environment
         worker = Worker(
-            self.brokers, APP, self.folder, command=self.plan.command, environment=environment, **self.settings
+            self.brokers, app_id, self.folder, command=self.plan.command, environment=environment, **self.settings
         )
         self.workers.append(worker.start())
         return worker

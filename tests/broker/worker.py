@@ -179,9 +179,7 @@ class Quiet:
     def behind(self) -> dict[tuple[str, int], tuple[int, int]]:
         """Return (committed, end) of the partitions in which readers see more than the group has committed."""
         committed = committed_offsets(self.broker, self.group)
-        ends = {}
-        for topic in (*self._inputs, "pane-snapshots"):
-            ends |= last_records(self.broker, topic)
+        ends = last_records(self.broker, *self._inputs, "pane-snapshots")
         named = {(tp.topic, tp.partition): end for tp, end in ends.items()}
         return {name: (committed.get(name, 0), end) for name, end in named.items() if committed.get(name, 0) < end}
 
@@ -211,24 +209,24 @@ def log_ends(broker: Any, names: list[str]) -> dict[TopicPartition, int]:
 
 
 def _end(consumer: Consumer, partition: TopicPartition) -> int:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         try:
             return int(consumer.get_watermark_offsets(partition, timeout=10)[1])
-        except KafkaException as error:
-            # A topic that has just been made may have no leader yet.
-            if time.monotonic() > deadline or not error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION:
+        except KafkaException:
+            # A topic that has just been made, or whose broker has just died, may have no leader yet.
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 
 
-def last_records(broker: Any, topic: str = "pane-snapshots") -> dict[TopicPartition, int]:
+def last_records(broker: Any, *names: str) -> dict[TopicPartition, int]:
     """Return the offset behind the last record that readers see: a group's offset never gets beyond that."""
-    ends = log_ends(broker, [topic])
+    ends = log_ends(broker, list(names))
     found = dict.fromkeys(ends, 0)
     begins = [TopicPartition(each.topic, each.partition, max(0, end - _TAIL_COUNT)) for each, end in ends.items()]
     for message in _messages(broker, begins):
-        found[TopicPartition(topic, message.partition())] = message.offset() + 1
+        found[TopicPartition(message.topic(), message.partition())] = message.offset() + 1
     return found
 
 
