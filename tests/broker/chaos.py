@@ -20,9 +20,9 @@ from tests.broker.torture import Plan, Torture
 _EACH_ROUND = 24
 #: By how often each comes in a round, at most.
 _KINDS = {
-    "sigkill": 4, "sigkill_in_a_flush": 5, "sigterm": 2, "zombie": 2, "zombie_in_a_flush": 2, "outage": 1, "join": 3,
-    "leave": 2, "broker_restart": 1, "broker_killed": 1, "transaction_cut": 3, "transaction_hangs": 2, "fencing_cut": 1,
-    "fenced_by_a_stranger": 2, "registry_trouble": 2, "clock_jumps": 3,
+    "sigkill": 4, "sigkill_in_a_flush": 5, "sigterm": 2, "zombie": 2, "zombie_in_a_flush": 2, "zombie_for_long": 1,
+    "outage": 1, "join": 3, "leave": 2, "broker_restart": 1, "broker_killed": 1, "transaction_cut": 3,
+    "transaction_hangs": 2, "fencing_cut": 1, "fenced_by_a_stranger": 2, "registry_trouble": 2, "clock_jumps": 3,
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STEPS_OF_A_FLUSH = [name for name in STEPS if name != "init"]
 _WORKERS_MAX = 3
 _TRAP_SECONDS = 6.0
+_LONG_SECONDS = 12.0
 #: Longer than the slack that the judge leaves to a tick.
 _OUTAGE_SECONDS = 13.0
 
@@ -57,6 +58,17 @@ def zombie(run: Torture) -> bool:
     if worker is None:
         return False
     run.sleep(worker, SESSION_SECONDS + run.chance.uniform(0.5, 3.0))
+    return True
+
+
+def zombie_for_long(run: Torture) -> bool:
+    """Whoever takes over has long gone on when the old owner wakes with what it never flushed."""
+    before = run.awake()
+    if not zombie(run):
+        return False
+    for worker in set(before) - set(run.awake()):
+        run.sleep(worker, SESSION_SECONDS + _LONG_SECONDS)
+    run.wait(SESSION_SECONDS + _LONG_SECONDS + 2.0)
     return True
 
 

@@ -15,7 +15,7 @@ _KILLS = ("sigkill_in_a_flush",) * 6
 #: What hurts where the protection would be needed.
 RUNS = {
     "transaction": {"faults": _KILLS},
-    "fencing": {"faults": ("zombie",) * 4, "workers": 2, "settings": {"flush_interval_ms": 500}},
+    "fencing": {"faults": ("zombie_for_long",) * 3, "workers": 2, "settings": {"flush_interval_ms": 1_000}},
     "seek": {"faults": ("sigkill",) * 2},
     "committed_recovery": {"faults": _KILLS},
     "committed_sources": {"faults": ("sigterm",) * 2},

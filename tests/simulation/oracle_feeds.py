@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +21,13 @@ class Venue:
     decided: int = -1
     silence: int = 0
     silent: bool = False
-    ended: list[tuple[int, int]] = field(default_factory=list)  # (day, silence)
-    lived: list[int] = field(default_factory=list)  # minutes alive and not silent
+    longest: Counter[int] = field(default_factory=Counter)  # day -> longest silence that ended in it
+    lived: Counter[int] = field(default_factory=Counter)  # day -> minutes alive and not silent
 
     def bound(self, rule: FeedRule, minute: int) -> int:
         days = range(minute // DAY - rule.days + 1, minute // DAY + 1)
-        longest = sorted(max([0, *(silence for of, silence in self.ended if of == day)]) for day in days)
-        known = sum(sum(lived // DAY == day for lived in self.lived) >= rule.day_least for day in days)
+        longest = sorted(self.longest[day] for day in days)
+        known = sum(self.lived[day] >= rule.day_least for day in days)
         return max(rule.factor * longest[-2], rule.least if known >= rule.days_least else rule.unknown)
 
 
@@ -65,13 +66,13 @@ def decide(exchange: str, venue: Venue, closed: int, rule: FeedRule) -> list[dic
             continue
         bound, was = venue.bound(rule, minute), venue.silent
         if minute in venue.told:
-            venue.ended.append((minute // DAY, venue.silence))
+            venue.longest[minute // DAY] = max(venue.longest[minute // DAY], venue.silence)
             venue.silence, venue.silent = 0, False
         else:
             venue.silence += 1
             venue.silent = was or venue.silence > bound
         if minute in venue.alive and not venue.silent:
-            venue.lived.append(minute)
+            venue.lived[minute // DAY] += 1
         if venue.silent != was:
             said.append(
                 {
