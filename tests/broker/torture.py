@@ -98,14 +98,11 @@ class Torture:
             self.add_worker()
 
     def await_moment(self) -> None:
-        """Wait until there is somebody to hurt, mostly; sometimes strike at once."""
+        """Wait until there is something to lose, mostly; sometimes strike at once."""
         chance = self.chance
         if chance.random() < 0.75:
-            self.wait(20.0, self.ready)
+            self.wait(30.0, lambda: any(worker.has_flushed() for worker in self.awake()))
         self.wait(chance.choice([0.0, chance.uniform(0, 0.3), chance.uniform(0, 2.0)]))
-
-    def ready(self) -> bool:
-        return any(worker._says_ready() for worker in self.awake())
 
     def heal(self) -> None:
         """Let everything run, write the rest, and let one last worker come to the end of it; judge what is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -152,12 +153,20 @@ class Worker:
             process.wait()
             raise
 
+    def has_flushed(self) -> bool:
+        """Say whether it has committed a transaction since it started."""
+        return "streams_last_flush_age_seconds{" in (self._page("metrics") or "")
+
     def _says_ready(self) -> bool:
+        return self._page("readyz") is not None
+
+    def _page(self, name: str) -> str | None:
+        """Return a page of it; None where it does not answer, or not well."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=1) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError, http.client.HTTPException):
+            return None
 
 
 class Quiet:
