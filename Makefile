@@ -5,7 +5,7 @@ READY  := .venv/.ready
 KAFKA  := tests/broker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check test-monitoring test-image kafka lock clean
+.PHONY: help demo test lint check chaos sabotage test-monitoring test-image kafka lock clean
 
 help: ## say what there is to make
 	@echo "Liquidation streams. The first target sets up .venv by itself."
@@ -25,6 +25,12 @@ lint: $(READY) ## style, types and the import rule
 check: $(READY) ## the tests alone, with 100 % branch coverage of core and codec
 	@$(BIN)/pytest --cov --cov-report=
 	@$(BIN)/coverage report --include='streams/core/*,streams/codec/*' --fail-under=100
+
+chaos: $(READY) ## 200 faults of all kinds against real workers, compared with the oracle (CHAOS="--seed 7 --faults 50")
+	@$(BIN)/python -m tests.broker.chaos $(CHAOS)
+
+sabotage: $(READY) ## take away each protection in turn and see the torturer notice
+	@$(BIN)/python -m tests.broker.sabotage $(SABOTAGE)
 
 test-monitoring: $(READY) ## the reconstruction under a real Prometheus and Alertmanager: panels, alerts, web-hook; ten minutes
 	@$(BIN)/pytest -s tests/monitoring/check_monitoring.py

@@ -60,6 +60,7 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "market_window_usd": ("The same on all exchanges together.", ("window", "position_side")),
     "symbol_window_usd": ("The same of a listed symbol.", ("exchange", "symbol", "window", "position_side")),
     "exchange_coverage": ("1 for what an exchange's feed can show.", ("exchange", "coverage")),
+    "feed_stale": ("1 while an exchange lives and its liquidations do not come, beyond its habit.", ("exchange",)),
     "cascades_open": ("Cascades that have not subsided.", ("scope", "position_side")),
     **market_metrics.GAUGES,
 }
@@ -222,6 +223,8 @@ class _Shown:
                 self._windows(
                     unit, "market_window_usd", [(each.rows, ()) for each in found if each.scope is Scope.MARKET]
                 )
+                for name, feed in sorted(unit.feeds.known.items()):
+                    self.add("feed_stale", float(feed.silent), name)
                 for each in current.coverage_of(unit, stale):
                     self.add("exchange_coverage", 1, each["exchange"], each["coverage"])
             elif symbols:

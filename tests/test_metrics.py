@@ -134,6 +134,23 @@ def test_a_feed_that_has_gone_silent_is_stale():
     assert 1.0 == value(registry, "exchange_coverage", exchange="bybit", coverage="STALE")
 
 
+def test_whether_a_feed_is_silent_is_a_gauge_of_its_own():
+    made = small_world(log({"usd": 10.0}, {"usd": 5.0, "exchange": "okx"}))
+    made.exchanges.unit.feeds.known["okx"].silent = True
+
+    _, registry = metrics_of(owners_of(made))
+
+    assert (0.0, 1.0) == tuple(value(registry, "feed_stale", exchange=name) for name in ("bybit", "okx"))
+
+
+def test_how_far_an_exchange_is_behind_is_that_of_its_last_liquidation():
+    made = small_world(log({"usd": 10.0, "at": 9_000}, {"usd": 5.0, "exchange": "okx", "at": 2_000}))
+
+    _, registry = metrics_of(owners_of(made))
+
+    assert (0.0, 7.0) == tuple(value(registry, "exchange_behind_seconds", exchange=name) for name in ("bybit", "okx"))
+
+
 def test_an_open_cascade_is_shown_and_one_that_has_subsided_is_not():
     made = small_world(log({"usd": 2e6}, {"usd": 1.0, "asset": "ETH", "at": 20 * MINUTE}))
     later = small_world(log({"usd": 2e6}, {"usd": 1.0, "asset": "ETH", "at": 40 * MINUTE}))

@@ -13,6 +13,7 @@ h     closed hours of one instrument, day    when an hour closed
 s     identities accepted by one flush       once
 c     one scope and side's cascade           when it changed
 m     a market minute (stage 2)              when it changed
+e     a venue's feed (stage 2)               when anything was heard of it
 f, x  crowding, context                      by their own code
 ====  =====================================  =======================================
 """
@@ -207,6 +208,11 @@ def parse_cascade_key(key: bytes) -> tuple[str, str, int]:
     """Return (scope, key, side) of the key of a cascade's row; the key may hold a bar itself."""
     scope, side, name = key[1:].decode().split("|", 2)
     return scope, name, int(side)
+
+
+def feed_row(exchange: str, content: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Return the row of a venue's feed."""
+    return b"e" + exchange.encode(), json_row(content)
 
 
 def json_row(content: Any) -> bytes:

@@ -51,6 +51,7 @@ class Folded:
     duplicates: int = 0
     refused: list[tuple[int, Reason, str]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    behind_ms: dict[str, int] = field(default_factory=dict)  # the last of each exchange, behind its asset's clock
 
 
 class Fold:
@@ -80,6 +81,7 @@ class Fold:
             batch = self._columns(columns, accepted)
             self.new_identities.append((columns.identity[accepted.index], columns.event_time_ms[accepted.index]))
             before = {number: clocks_before[self.panes.assets[number]] for number in np.unique(batch.asset).tolist()}
+            folded.behind_ms = self._behind(batch)
             for stretch in self._stretches(batch):
                 folded.notices += self._stretch(stretch, clock_before, before)
                 clock_before = int(stretch.clock_ms[-1])
@@ -124,6 +126,12 @@ class Fold:
             row, self.panes.asset_of_row[row], sums, notional, price, price_bands(price),
             columns.event_time_ms[index], accepted.clock_ms, accepted.asset_clock_ms, accepted.on_time,
         )  # fmt: skip
+
+    def _behind(self, batch: Stretch) -> dict[str, int]:
+        """Return how far the last record of each exchange is behind its asset's clock."""
+        behind = np.full(len(self.panes.exchanges), -1, np.int64)
+        behind[self.panes.exchange_of_row[batch.row]] = batch.asset_clock_ms - batch.time_ms  # the last one stands
+        return {self.panes.exchanges[at]: int(behind[at]) for at in np.flatnonzero(behind >= 0).tolist()}
 
     def _stretches(self, batch: Stretch) -> Iterator[Stretch]:
         """Cut where the watermark enters a new hour."""

@@ -11,14 +11,18 @@ from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.core.cascade import CascadeRule, Phase
+from streams.core.cells import Cells
 from streams.core.context import Before
+from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
 from streams.core.events import Instrument, Scope
+from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
 from streams.core.figures import windows_row
 from streams.core.follow import Notice
 from streams.core.market import ALL, Market
+from streams.core.windows import MINUTE
 from streams.units import keep
-from streams.units.shard import CASCADES, WINDOWS
+from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.unit import Flush, Message, Tally
 
 Record = dict[str, Any]
@@ -37,9 +41,12 @@ class Exchanges:
         encoder: Encoder,
         describer: Describer,
         app_id: str = "",
+        feeds: FeedRule | None = None,
     ) -> None:
         self.app_id = app_id.encode()
         self.market = Market(rules, lateness_ms)
+        self.feeds = Feeds(feeds)
+        self.stale: frozenset[str] = frozenset()
         self.encoder = encoder
         self.describer = describer
         self.next: dict[str, int] = {}
@@ -71,7 +78,10 @@ class Exchanges:
             if app_id != self.app_id:
                 continue
             if key[:1] == b"g":
-                self.market.grow(*codec.parse_growth(value))
+                self._grow(*codec.parse_growth(value))
+                continue
+            if key[:1] == b"a":
+                self._alive(key[1:].decode(), codec.parse_json(value))
                 continue
             self._rows[key] = value
             if key[:1] == b"x":
@@ -79,10 +89,44 @@ class Exchanges:
             else:
                 clock, partitions = codec.parse_json(value)
                 self._announce(self.market.watermark(int(key[1:]), clock, partitions))
+                self._judge_feeds()
         self.tally.consumed[batch.topic] += len(batch)
         self.tally.aggregated[batch.topic] += len(batch)
         self.next[batch.topic] = int(batch.offsets[-1]) + 1
         self._touched = True
+
+    def _grow(self, exchanges: list[str], cells: Cells) -> None:
+        self.market.grow(exchanges, cells)
+        exchange, minute = cells.slot >> 1, cells.second // MINUTE
+        pairs, at = np.unique((minute << 16) | exchange, return_inverse=True)
+        newest = np.zeros(len(pairs), np.int64)
+        np.maximum.at(newest, at, cells.second)
+        for pair, second in zip(pairs.tolist(), newest.tolist(), strict=True):
+            self.feeds.told(exchanges[pair & 0xFFFF], second * 1000)
+
+    def _alive(self, exchange: str, minutes: list[int]) -> None:
+        """Hear of a venue's other streams; one without a public feed has none that could go silent."""
+        if self.describer.venues.coverage(exchange, minutes[-1] * 60_000) is not Coverage.ABSENT:
+            self.feeds.alive(exchange, minutes)
+
+    def _judge_feeds(self) -> None:
+        for finding in self.feeds.judge(self.market.clock_ms - self.market.lateness_ms):
+            self._messages.append(Message(FEED_STATUS, finding.exchange.encode(), self._status(finding)))
+            self.tally.emitted[FEED_STATUS] += 1
+            self.stale = self.feeds.silent
+            self.urgent = True
+
+    def _status(self, finding: Finding) -> bytes:
+        stale = frozenset({finding.exchange} if finding.silent else ())
+        record = {
+            "exchange": finding.exchange,
+            "status": "SILENT" if finding.silent else "OK",
+            "coverage": self.describer.venues.coverage(finding.exchange, finding.time_ms, stale).value,
+            "event_time": finding.time_ms,
+            "last_liquidation": finding.last_ms,
+            "detail": detail(finding),
+        }
+        return self.encoder.encode(FEED_STATUS, record)
 
     def idle(self, idle_ms: int) -> None:
         """Nothing: the market's time comes from the shards' watermarks."""
@@ -110,7 +154,7 @@ class Exchanges:
                     }
                 aftermath = aftermath_record(notice, before, now, after) if notice.phase is Phase.SUBSIDED else None
             whole = self._present() if notice.scope is Scope.MARKET else None
-            finished = self.describer.complete(notice, whole, context, aftermath)
+            finished = self.describer.complete(notice, whole, context, aftermath, self.stale)
             name = f"{record['scope']}|{record['key']}".encode()
             self._messages.append(Message(CASCADES, name, self.encoder.encode(CASCADES, finished)))
             self.tally.emitted[CASCADES] += 1
@@ -147,6 +191,8 @@ class Exchanges:
         flush.rows += keep.cascade_rows(market.follower.machines, market.follower.changed, {})
         flush.rows += keep.forgotten_cascades(market.follower.machines, market.clock_ms)
         flush.rows += [(codec.market_minute_key(minute), None) for minute in market.settle()]
+        flush.rows += [codec.feed_row(name, self.feeds.known[name].to_json()) for name in sorted(self.feeds.changed)]
+        self.feeds.changed.clear()
         flush.rows.append(
             (codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed}))
         )
@@ -190,10 +236,13 @@ class Exchanges:
             elif key[:1] == b"w":
                 clock, partitions = codec.parse_json(value)
                 market.hear(int(key[1:]), clock, partitions)
+            elif key[:1] == b"e":
+                self.feeds.known[key[1:].decode()] = Feed.from_json(codec.parse_json(value))
             elif key[:1] == b"c":
                 scope, name, side = codec.parse_cascade_key(key)
                 row = 0 if name == ALL else market.row(name)
                 market.follower.restore((Scope(scope), name, side), keep.machine_of(codec.parse_json(value)), 0, row)
+        self.stale = self.feeds.silent
         minutes = [codec.parse_growth(value) for key, value in sorted(rows.items()) if key[:1] == b"m"]
         market.resume(commit["clock"], commit["closed"], minutes)
         for key, value in rows.items():

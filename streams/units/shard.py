@@ -20,7 +20,8 @@ from streams.core.crowding import Crowding
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.describe import Describer, aftermath_record, before_onset, context_record
 from streams.core.errors import InvalidEvent, Reason
-from streams.core.events import Instrument, PositionSide, Scope
+from streams.core.events import ExchangeFlow, Instrument, PositionSide, Scope
+from streams.core.feeds import Sisters
 from streams.core.figures import windows_row
 from streams.core.fold import Fold, FoldRule
 from streams.core.follow import Notice
@@ -33,6 +34,7 @@ LIQUIDATIONS, FUNDING = "liquidations", "funding"
 SNAPSHOTS, WINDOWS, CASCADES, DEAD_LETTERS = "pane-snapshots", "liquidation-windows", "cascades", "dead-letters"
 #: Cells of growth in one message, 38 bytes each: it must fit into one.
 GROWN_MAX = 16_384
+FEED_STATUS = "feed-status"
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
 
@@ -71,6 +73,7 @@ class Shard:
         self.crowding = Crowding(rule.crowding, crowded_headline)
         self.context = ContextTracker(rule.context)
         self.exchanges: set[str] = set()
+        self.sisters = Sisters()
         self.topics: dict[str, str] = {}
         self._journals = {keep.SECONDS: Journal(), keep.MINUTES: Journal()}
         self._messages: list[Message] = []
@@ -119,6 +122,7 @@ class Shard:
         self.tally.aggregated[LIQUIDATIONS] += folded.aggregated
         self.tally.duplicates[LIQUIDATIONS] += folded.duplicates
         self.tally.late[LIQUIDATIONS] += folded.late
+        self.tally.behind_ms |= folded.behind_ms
         self._see_exchanges(known)
         self._announce(folded.notices)
         where = np.searchsorted(batch.offsets, columns.offset)
@@ -139,6 +143,9 @@ class Shard:
                 take(event)
             except InvalidEvent as error:
                 refused.append(Refused(index, error.reason, error.detail, None))
+                continue
+            if not isinstance(event, ExchangeFlow):  # flows are of wallets, not of the venue's streams
+                self.sisters.hear(batch.topic, event.instrument.exchange, event.event_time_ms)
         self.tally.aggregated[batch.topic] += len(batch) - len(refused)
         return refused
 
@@ -283,7 +290,7 @@ class Shard:
         return found
 
     def _report(self) -> list[Message]:
-        """Return what stage 2 hears: growth, the context of the busiest asset, and behind them the watermark."""
+        """Return what stage 2 hears: growth, context, signs of life, and behind them the watermark."""
         found: list[Message] = []
         grown = self.fold.growth.take()
         for start in range(0, len(grown.second), GROWN_MAX):
@@ -291,6 +298,8 @@ class Shard:
             found.append(self._to_market(f"g{self.partition}", value))
         if found:
             found += self._context()
+        for exchange, minutes in self.sisters.take().items():
+            found.append(self._to_market(f"a{exchange}", codec.json_row(minutes)))
         # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
         # flush may hold funding only, with liquidations still to be read.
         if self.fold.clock_ms is not None or self._nothing_to_read:

@@ -13,10 +13,11 @@ import pytest
 from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.screen import ScreenRule
+from streams.units.shard import SNAPSHOTS
 from streams.units.unit import Tally
-from tests.simulation import generate, oracle
+from tests.simulation import generate, oracle, oracle_feeds
 from tests.simulation.records import LIQUIDATIONS
-from tests.simulation.world import CALM, DESCRIBER, Rules, Schedule, World
+from tests.simulation.world import CALM, DESCRIBER, FEEDS, Rules, Schedule, World
 
 FIRST = int(os.environ.get("STREAMS_SIMULATION_FIRST", "0"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("STREAMS_SIMULATION_SEEDS", "6")))
@@ -78,6 +79,13 @@ def assert_agrees(made: World, outcome: oracle.Outcome) -> None:
     rows = {key: covered(key, row, outcome) for key, row in outcome.rows.items()}
     assert rows == made.rows()
     assert told(outcome.cascades) == told(made.cascades())
+    log, lateness_ms = made.exchanges.logs[SNAPSHOTS], made.rules.screen.market_lateness_ms
+    assert oracle_feeds.run(log, lateness_ms, FEEDS) == [status(each) for each in made.feeds()]
+
+
+def status(record: dict) -> dict:
+    """Return what the oracle says of a feed, too."""
+    return {name: value for name, value in record.items() if name not in {"coverage", "detail"}}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
