@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams import app
+from streams import rules
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.codec.registry import FileRegistry
@@ -96,12 +96,12 @@ class Replay:
         expected: set[int],
         emit: Callable[[str], None],
     ) -> None:
-        encoder, told, rule = Encoder(registry.writers()), app.describer(), app.shard_rule(settings)
+        encoder, told, rule = Encoder(registry.writers()), rules.describer(), rules.shard_rule(settings)
         as_form = {form: settings.model_copy(update={"value_format": form}) for form in ("avro", "json")}
-        self._codecs = {form: app.codecs(each, registry, encoder) for form, each in as_form.items()}
+        self._codecs = {form: rules.codecs(each, registry, encoder) for form, each in as_form.items()}
         avro = self._codecs["avro"]
         self.lanes = [Lane(Shard(number, partitions, rule, avro, told)) for number in range(partitions)]
-        self.exchanges = Exchanges(app.cascade_rules(settings), settings.market_lateness_ms, encoder, told)
+        self.exchanges = Exchanges(rules.cascade_rules(settings), settings.market_lateness_ms, encoder, told)
         self.fed_count = 0
         self.rows: dict[bytes, bytes] = {}
         self.events: Counter[tuple[str, str]] = Counter()
