@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.topics import Finding, Plan
 
-FORMATS = ("csv", "jsonl", "avro", "binance-forceorder-csv")
+FORMATS = ("csv", "jsonl", "avro", "binance-forceorder-csv", "binance-bursts-csv")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
