@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams import rules
+from streams.codec import rows
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.codec.registry import FileRegistry
@@ -19,6 +20,7 @@ from streams.codec.values import ValueReader
 from streams.core.market import Market
 from streams.replay.load import Fed
 from streams.replay.summary import Summary
+from streams.report.recorder import Recorder
 from streams.settings import Settings
 from streams.units.exchanges import Exchanges
 from streams.units.shard import LIQUIDATIONS, SNAPSHOTS, WINDOWS, Codecs, Shard
@@ -85,6 +87,8 @@ class Replay:
         Those that will have liquidations: the market waits for their clocks, and for no other.
     emit
         Takes the lines of JSON.
+    recorder
+        Hears of every flush, where there is one.
 
     """
 
@@ -95,6 +99,7 @@ class Replay:
         partitions: int,
         expected: set[int],
         emit: Callable[[str], None],
+        recorder: Recorder | None = None,
     ) -> None:
         encoder, told, rule = Encoder(registry.writers()), rules.describer(), rules.shard_rule(settings)
         as_form = {form: settings.model_copy(update={"value_format": form}) for form in ("avro", "json")}
@@ -107,6 +112,7 @@ class Replay:
         self.events: Counter[tuple[str, str]] = Counter()
         self.micro_usd = np.zeros(2, np.int64)  # long and short, of all that was aggregated
         self._emit = emit
+        self._recorder = recorder
         self._reader = ValueReader(registry)
         self._newest_ms = 0
         self._handed: dict[tuple[str, int], list[Fed]] = {}
@@ -137,8 +143,13 @@ class Replay:
             before = held(self.exchanges.market)
             self.exchanges.handle(self._snapshot_batch(snapshots))
             self.micro_usd += held(self.exchanges.market) - before
+            if self._recorder:
+                parsed = (rows.parse_snapshot(m.key, m.value) for m in snapshots if m.key[:1] == b"m" and m.value)
+                self._recorder.snapshots(parsed)
             found += self.exchanges.cut().messages
         self._write(found)
+        if self._recorder:
+            self._recorder.flushed(self.exchanges.market)
         self._handed.clear()
 
     def end(self) -> None:
@@ -189,6 +200,8 @@ class Replay:
         for topic, name, record in sorted(events, key=_moment):
             self.events[topic, record.get("phase") or record.get("status") or ""] += 1
             self._line(topic, name, record)
+            if self._recorder:
+                self._recorder.event(topic, record)
 
     def _line(self, topic: str, key: str, record: dict[str, Any]) -> None:
         line = {"topic": topic, "key": key, "record": record}

@@ -40,6 +40,19 @@ def show(summary: Summary, console: Console) -> None:
         )
 
 
+def counts(summary: Summary) -> list[tuple[str, str]]:
+    """Return what became of the records, for the head of a report."""
+    totals = (("read", summary.consumed), ("counted", summary.aggregated), ("seen before", summary.duplicates))
+    found = [(f"{topic}, {name}", f"{count[topic]:,}") for topic in sorted(summary.consumed) for name, count in totals]
+    found += [(f"{topic}, refused: {why}", f"{count:,}") for (topic, why), count in sorted(summary.refused.items())]
+    if summary.unreadable:
+        found.append(("lines that could not be read", f"{summary.unreadable:,}"))
+    if summary.market_behind_ms:
+        behind = f"{summary.market_behind_ms / 1000:,.0f} s"
+        found.append(("exchanges and the market stand before the newest record", behind))
+    return found
+
+
 def _records(summary: Summary) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("records", "read", "aggregated", "duplicates", "refused"):
