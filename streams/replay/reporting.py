@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams import rules, sources
-from streams.replay.summary import Summary, counts
+from streams.replay.summary import Summary, caveats, counts
 from streams.replay.what_if import changed
 from streams.report import known, page, png
 from streams.settings import Settings
@@ -38,9 +38,9 @@ class Wanted:
 
     def write(self, forms: Mapping[Path, str], summary: Summary, played: Sequence[page.Played]) -> str:
         """Write page and pictures; return what to say of it."""
-        caveats = [sources.CAVEATS[form] for form in dict.fromkeys(forms.values()) if form in sources.CAVEATS]
+        stumbles = [sources.CAVEATS[form] for form in dict.fromkeys(forms.values()) if form in sources.CAVEATS]
         files, venues = [path.name for path in forms], rules.describer().venues
-        replayed = page.Replayed(files, caveats, counts(summary), venues, played, self.known)
+        replayed = page.Replayed(files, stumbles + caveats(summary), counts(summary), venues, played, self.known)
         pictures = page.write(self.folder, replayed)
         said = f"written: {self.folder / 'index.html'}"
         return f"{said}, {len(pictures)} PNGs" if png.write(self.folder, pictures) else f"{said}; {png.MISSING}"

@@ -40,16 +40,26 @@ def show(summary: Summary, console: Console) -> None:
         )
 
 
-def counts(summary: Summary) -> list[tuple[str, str]]:
-    """Return what became of the records, for the head of a report."""
-    totals = (("read", summary.consumed), ("counted", summary.aggregated), ("seen before", summary.duplicates))
-    found = [(f"{topic}, {name}", f"{count[topic]:,}") for topic in sorted(summary.consumed) for name, count in totals]
-    found += [(f"{topic}, refused: {why}", f"{count:,}") for (topic, why), count in sorted(summary.refused.items())]
+def counts(summary: Summary) -> list[tuple[str, ...]]:
+    """Return what became of the records, for a report: topic, read, counted, seen before, refused with the reasons."""
+    rows = []
+    for topic, consumed in sorted(summary.consumed.items()):
+        refused = [f"{count:,} {why}" for (where, why), count in sorted(summary.refused.items()) if where == topic]
+        numbers = (consumed, summary.aggregated[topic], summary.duplicates[topic])
+        rows.append((topic, *(f"{number:,}" for number in numbers), ", ".join(refused) or "0"))
+    return rows
+
+
+def caveats(summary: Summary) -> list[str]:
+    """Return what a reader of a report could stumble over."""
+    found = []
     if summary.unreadable:
-        found.append(("lines that could not be read", f"{summary.unreadable:,}"))
+        found.append(f"{summary.unreadable:,} lines could not be read.")
     if summary.market_behind_ms:
-        behind = f"{summary.market_behind_ms / 1000:,.0f} s"
-        found.append(("exchanges and the market stand before the newest record", behind))
+        found.append(
+            f"Exchanges and the market stand {summary.market_behind_ms / 1000:,.0f} s before the newest record: they "
+            "wait for the partition that has been silent longest."
+        )
     return found
 
 

@@ -53,7 +53,7 @@ class Replayed:
 
     files: Sequence[str]
     caveats: Sequence[str]
-    counts: Sequence[tuple[str, str]]
+    counts: Sequence[Sequence[str]]
     venues: Venues
     played: Sequence[Played]
     known: Sequence[Known] | None
@@ -103,10 +103,10 @@ def coverage(venues: Venues, recorder: Recorder) -> dict[str, str]:
 
 
 def _head(replayed: Replayed, covered: dict[str, str]) -> str:
-    recorder = replayed.played[0].recorder
-    minutes = recorder.minutes
+    minutes = replayed.played[0].recorder.minutes
+    records = table(("records", "read", "counted", "seen before", "refused"), replayed.counts, numbers=4)
     if minutes.first is None:
-        return "<p>No liquidation counts in these records.</p>" + table(("records", ""), replayed.counts)
+        return f"<p>No liquidation counts in these records.</p>{records}"
     sums = minutes.of(None, minutes.first, minutes.last + 1).sum(axis=0).tolist()
     absent = replayed.venues.absent(minutes.last * MINUTE_MS)
     floor = bool(absent) or any(each != Coverage.FULL for each in covered.values())
@@ -126,8 +126,7 @@ def _head(replayed: Replayed, covered: dict[str, str]) -> str:
         '<p class="note">"At least": public feeds do not show everything. SAMPLED ones push at most one order per '
         "symbol and second; ABSENT ones do not exist; UNKNOWN ones nobody vouches for.</p>"
     )
-    found.append(table(("records", ""), replayed.counts))
-    return "\n".join(found)
+    return "\n".join([*found, records])
 
 
 def _picture(title: str, drawn: str) -> str:

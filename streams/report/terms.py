@@ -46,11 +46,13 @@ def terms(rule: CascadeRule, message: Record) -> list[Term]:
             ]
         case "ESCALATED":
             level = SEVERITIES.index(message["severity"])
-            of = f"of {SEVERITIES[level]}, in thresholds of {money(message['threshold_usd'], floor=False)}"
+            of = f"the threshold of {money(message['threshold_usd'], floor=False)}"
             by_five, by_hour = rule.multiples[level - 1], rule.hour_multiples[level - 1]
             return [
-                _reached(f"{side}s in five minutes", five, by_five * threshold, f"{by_five} × {of}"),
-                _reached(f"{side}s in the hour", hour, by_hour * threshold, f"{by_hour} × {of}; either is enough"),
+                _reached(
+                    f"{side}s in five minutes", five, by_five * threshold, f"{SEVERITIES[level]}: {by_five} × {of}"
+                ),
+                _reached(f"{side}s in the hour", hour, by_hour * threshold, f"or {by_hour} × {of} in the hour"),
             ]
         case "PEAK":
             return [_fallen(rule, message, five, side)]

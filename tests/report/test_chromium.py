@@ -56,8 +56,9 @@ def browser(folder):
         try:
             wait_for(address)
             arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-            arguments += ["--window-size=1240,1000", "--disable-background-networking", f"--user-data-dir={folder}"]
-            wanted = {"goog:chromeOptions": {"binary": CHROMIUM, "args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}
+            arguments += ["--window-size=1240,1000", "--hide-scrollbars", f"--user-data-dir={folder}"]
+            wanted = {"goog:chromeOptions": {"binary": CHROMIUM, "args": arguments}}
+            wanted["goog:loggingPrefs"] = {"browser": "ALL"}
             session = f"/session/{ask(address, '/session', capabilities={'alwaysMatch': wanted})['sessionId']}"
             yield lambda path, method="POST", **content: ask(address, session + path, method, **content)
             ask(address, session, "DELETE")
@@ -94,8 +95,7 @@ def bursts(folder):
 @pytest.mark.parametrize("records", [reconstruction, bursts], ids=lambda make: make.__name__)
 def test_a_report_opens_in_chromium(tmp_path, records):
     path, form = records(tmp_path)
-    report = Report(tmp_path / "report", ("market.floor=2e7",))
-    run(Settings(), [path], file_format=form, out=None, partitions=1, report=report)
+    run(Settings(), [path], file_format=form, out=None, partitions=1, report=Report(tmp_path / "report"))
     lines = map(json.loads, (tmp_path / "report" / "events.jsonl").read_text().splitlines())
     found = [line["record"] for line in lines if line["topic"] == "cascades"]
     ids = {record["cascade_id"] for record in found}
@@ -115,7 +115,7 @@ def test_a_report_opens_in_chromium(tmp_path, records):
     assert [] == complaints
     assert f"Replay of {path.name}" == opened["title"]
     assert (len(ids), len(ids)) == (opened["cascades"], opened["shown"])
-    assert [True, True, True] == [height > 100 for height in opened["pictures"][:3]]
+    assert [True, True] == [height > 100 for height in opened["pictures"]]
     assert (len(markets), len(markets)) == (filtered["cascades"], filtered["shown"])
     assert filtered["terms"] > 4  # onset has two, peak and end one each, and a head
     assert not opened["wider"]
