@@ -19,7 +19,7 @@ _FORM = "episodes must be a list, each with a name and a date, or started and en
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One episode; dollars are those that were reported, None where nobody did."""
+    """One episode; dollars are those that were reported, None where nobody did; ``timed``: not just a whole day."""
 
     name: str
     start_ms: int
@@ -27,7 +27,7 @@ class Known:
     hour_usd: float | None
     day_usd: float | None
     confirmed: bool
-    source: str
+    timed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,14 @@ def read(path: Path) -> list[Known]:
 
 
 def _known(line: dict[str, Any]) -> Known:
-    if "started" in line:
+    timed = "started" in line
+    if timed:
         start, end = _moment(line["started"]), _moment(line["ended"])
     else:
         start = _moment(line["date"])
         end = start + timedelta(days=1)
     hour, day = (None if line.get(name) is None else float(line[name]) for name in ("one_hour_usd", "day_usd"))
-    return Known(
-        str(line["name"]), _ms(start), _ms(end), hour, day, bool(line.get("confirmed")), str(line.get("source", ""))
-    )
+    return Known(str(line["name"]), _ms(start), _ms(end), hour, day, bool(line.get("confirmed")), timed)
 
 
 def _moment(value: object) -> datetime:

@@ -18,8 +18,8 @@ from streams.core.market import ALL
 from streams.core.phrases import exchange_name
 from streams.report import charts, sections
 from streams.report.charts import Span
-from streams.report.html import money_of, table
 from streams.report.known import Known
+from streams.report.markup import money_of, table
 from streams.report.minutes import MINUTE_MS
 from streams.report.recorder import Recorder
 from streams.report.svg import moment

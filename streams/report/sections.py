@@ -13,8 +13,8 @@ from streams.core.phrases import exchange_name, percent, percent_a_year
 from streams.report import charts
 from streams.report.charts import market
 from streams.report.costs import Cost, cost
-from streams.report.html import minutes, money_in, table
 from streams.report.known import Found, Known, compare
+from streams.report.markup import minutes, money_in, table
 from streams.report.recorder import Recorder, Story
 from streams.report.svg import moment
 from streams.report.terms import terms
@@ -31,8 +31,9 @@ def cascades(recorder: Recorder, rules: dict[Scope, CascadeRule]) -> tuple[str, 
         recorder.cascades.values(),
         key=lambda s: (_SCOPES.index(s.first["scope"]), s.first["started"], s.first["cascade_id"]),
     )
-    largest = sorted(stories, key=lambda s: (s.first["scope"] != Scope.MARKET, -s.last["notional_usd"]))
-    drawn_ids = {story.first["cascade_id"] for story in largest[:DRAWN_MAX] if story.first["scope"] != Scope.INSTRUMENT}
+    kept = [story for story in stories if story.first["scope"] != Scope.INSTRUMENT]
+    largest = sorted(kept, key=lambda s: (s.first["scope"] != Scope.MARKET, -s.last["notional_usd"]))
+    drawn_ids = {story.first["cascade_id"] for story in largest[:DRAWN_MAX]}
     found, pictures = [], {}
     for story in stories:
         rule, name = rules[story.first["scope"]], story.first["cascade_id"]
@@ -126,7 +127,7 @@ def _known(found: Found) -> Sequence[str]:
     if found.stories:
         first = found.stories[0]
         announced = ", ".join(f"{moment(s.first['started'])} {s.first['position_side']}" for s in found.stories)
-        after = minutes(max(0, first.first["started"] - known.start_ms))
+        after = minutes(max(0, first.first["started"] - known.start_ms)) if known.timed else ""
         severity = max((s.last["severity"] for s in found.stories), key=SEVERITIES.index)
         total = sum(s.last["notional_usd"] for s in found.stories)
         gone = percent(first.first["notional_usd"] / total)
