@@ -27,9 +27,9 @@ def take(page, name, height):
 def main(folder):
     with tempfile.TemporaryDirectory() as profile, browser(profile) as page:
         page("/url", url=(Path(folder).resolve() / "index.html").as_uri())
-        take(page, "replay.png", 1_500)
+        take(page, "replay.png", 1_430)
         page("/execute/sync", script=ALONE, args=[])
-        take(page, "cascade.png", 1_180)
+        take(page, "cascade.png", 1_175)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,7 @@ def test_a_cascade_is_of_the_episode_whose_time_it_touches_and_others_are_beside
     (storm, quiet), beside = compare(read(path), heard.recorder)
 
     assert ([start + HOUR_MS], []) == ([s.first["started"] for s in storm.stories], list(quiet.stories))
+    assert (False, True) == (storm.known.timed, quiet.known.timed)
     assert (True, True, 150_000.0) == (storm.recorded, quiet.recorded, storm.hour_usd)
     assert (0.0, 150_000.0) == (quiet.hour_usd, quiet.day_usd)
     assert [start + 2 * DAY_MS + HOUR_MS] == [story.first["started"] for story in beside]
