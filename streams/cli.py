@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.topics import Finding, Plan
 
-FORMATS = ("csv", "jsonl", "avro", "binance-forceorder-csv")
+FORMATS = ("csv", "jsonl", "avro", "binance-forceorder-csv", "binance-bursts-csv")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -75,12 +75,24 @@ def play(seed: int, seconds: float) -> None:
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Form of the files; by their names if unset.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Events as JSON lines; stdout if unset.")
 @click.option("--partitions", default=4, show_default=True, type=click.IntRange(1), help="Partitions to spread over.")
-def replay(files: tuple[Path, ...], file_format: str | None, out: Path | None, partitions: int) -> None:
-    """Run recorded liquidations and funding through the same code as the worker."""
+@click.option("--report", type=click.Path(file_okay=False, path_type=Path), help="Folder for a page of what was found.")
+@click.option("--what-if", "what_ifs", multiple=True, help="Other thresholds beside ours: market.floor=2e7 multiple=5.")
+@click.option("--episodes", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known episodes, YAML.")
+def replay(
+    files: tuple[Path, ...], file_format: str | None, out: Path | None, partitions: int, report: Path | None,
+    what_ifs: tuple[str, ...], episodes: Path | None,
+) -> None:  # fmt: skip
+    """Run recorded liquidations and funding through the same code as the worker.
+
+    With --report DIR a page is written that shows its work: totals, thresholds, each event with the terms of its rule.
+    """
+    if report is None and (what_ifs or episodes):
+        raise click.UsageError("--what-if and --episodes are parts of a report: name its folder with --report")
     settings = _settings()
     from streams import replay as replayed
 
-    replayed.run(settings, files, file_format=file_format, out=out, partitions=partitions)
+    wanted = replayed.Report(report, what_ifs, episodes) if report else None
+    replayed.run(settings, files, file_format=file_format, out=out, partitions=partitions, report=wanted)
 
 
 @main.group(name="topics")

@@ -1,16 +1,16 @@
 """What a recorded file holds, as wire records in the order of the file.
 
-Four formats: CSV with a header of field names, JSONL, Avro object containers,
-and bare captures of Binance's ``!forceOrder@arr``. A name that ends in ``.gz``
-is unpacked on the way. Whether a record is *possible* is the codec's question;
-a line that is no record at all is refused here, with its number.
+Five formats: CSV with a header of field names, JSONL, Avro object containers,
+bare captures of Binance's ``!forceOrder@arr``, and bursts that a collector has
+summed from it. A name that ends in ``.gz`` is unpacked on the way. Whether a
+record is *possible* is the codec's question; a line that is no record at all
+is refused here, with its number.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import json
 import re
 import zlib
@@ -20,12 +20,15 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import fastavro
 
-from streams.core.instrument import base_asset
+from streams import binance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-FORMATS: Final = ("csv", "jsonl", "avro", "binance-forceorder-csv")
+FORMATS: Final = ("csv", "jsonl", "avro", "binance-forceorder-csv", "binance-bursts-csv")
+
+#: What whoever reads the result has to know of a format.
+CAVEATS: Final = {"binance-bursts-csv": binance.BURSTS_CAVEAT}
 
 #: The field that only records of this topic have.
 TELLING_FIELDS: Final = {
@@ -237,53 +240,21 @@ def _avro_record(number: int, record: Record) -> Item:
         return Unreadable(number, str(error))
 
 
-# --- Captures of Binance's !forceOrder@arr ------------------------------------------------------------------------
-
-#: An ORDER that sells closes a long.
-_SIDES: Final = {"SELL": "LONG", "BUY": "SHORT"}
-_IDENTITY_COLUMNS: Final = 11
+# --- What collectors have kept of Binance ----------------------------------------------------------------------
 
 
 def _force_orders(file: IO[bytes]) -> Iterator[Item]:
-    return _lines(file, _force_order)
+    return _lines(file, lambda number, line: Sourced(number, "liquidations", binance.force_order(number, line)))
 
 
-def _force_order(number: int, line: str) -> Sourced:
-    cells = line.split(",")
-    if len(cells) not in (12, 13) or cells[1] not in _SIDES:
-        msg = f"a line must be symbol, BUY or SELL and ten or eleven more, was {line[:40]!r}"
-        raise ValueError(msg)
-    symbol = _first_symbol(cells[0]) if number == 1 else cells[0]
-    asset, multiplier = base_asset(symbol)
-    filled, event_time = float(cells[9]), int(cells[10])
-    averaged = cells[6] != "None"
-    price = float(cells[6] if averaged else cells[5])
-    record = {
-        "exchange": "binance",
-        "symbol": symbol,
-        "asset": asset,
-        "position_side": _SIDES[cells[1]],
-        "price": price / multiplier,
-        "price_kind": "AVERAGE_FILL" if averaged else "ORDER",
-        "quantity": filled * multiplier,
-        "notional_usd": filled * price,
-        "event_time": event_time,
-        # The captures did not keep when they were received.
-        "ingest_time": event_time,
-        "liquidation_id": _identity([symbol, *cells[1:_IDENTITY_COLUMNS]]),
-    }
-    return Sourced(number, "liquidations", record)
+def _bursts(file: IO[bytes]) -> Iterator[Item]:
+    file.readline()  # the header
+    yield from _lines(file, _burst, first=2)
 
 
-def _first_symbol(cell: str) -> str:
-    """Take off the collector's greeting, which its first line has stuck to the symbol."""
-    greeted = re.search(r"\s\w*?([A-Z0-9]{2,})$", cell)
-    return greeted[1] if greeted else cell
-
-
-def _identity(cells: list[str]) -> str:
-    # Without the dollars behind: two collectors of one capture computed them differently for the same order.
-    return hashlib.blake2b(",".join(cells).encode(), digest_size=8).hexdigest()
+def _burst(number: int, line: str) -> Sourced:
+    record = binance.burst(line)
+    return Sourced(number, "liquidations", {**record, "event_time": _time(record["event_time"])})
 
 
 _PARSERS: Final[dict[str, Callable[[IO[bytes]], Iterator[Item]]]] = {
@@ -291,4 +262,5 @@ _PARSERS: Final[dict[str, Callable[[IO[bytes]], Iterator[Item]]]] = {
     "jsonl": _jsonl,
     "avro": _avro,
     "binance-forceorder-csv": _force_orders,
+    "binance-bursts-csv": _bursts,
 }

@@ -8,7 +8,7 @@ import pytest
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from streams import app
+from streams import app, rules
 from streams.core.events import Scope
 from streams.settings import Settings
 
@@ -49,12 +49,12 @@ def test_with_a_certificate_alone_the_connection_is_checked():
 def test_each_scope_has_its_own_thresholds():
     settings = Settings(cascade_asset={"multiple": 3}, crowding={"keep_points": 4}, context={"flow_age_ms_max": 5})
 
-    rules, shard = app.cascade_rules(settings), app.shard_rule(settings)
+    found, shard = rules.cascade_rules(settings), rules.shard_rule(settings)
 
     assert {Scope.INSTRUMENT: 8, Scope.ASSET: 3, Scope.EXCHANGE: 8, Scope.MARKET: 8} == {
-        scope: rule.multiple for scope, rule in rules.items()
+        scope: rule.multiple for scope, rule in found.items()
     }
-    assert rules == shard.fold.cascades
+    assert found == shard.fold.cascades
     assert (4.0, 5, 20_000) == (
         shard.crowding.keep_points,
         shard.context.flow_age_ms_max,

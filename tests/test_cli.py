@@ -100,7 +100,8 @@ def test_a_replay_is_given_its_files(run, stand_in, tmp_path):
 
     assert 0 == run("replay", str(path), "--format", "jsonl", "--partitions", "2").exit_code
     ((_, files), options) = calls[0]
-    assert ((path,), {"file_format": "jsonl", "out": None, "partitions": 2}) == (files, options)
+    asked = {"file_format": "jsonl", "out": None, "partitions": 2, "report": None}
+    assert ((path,), asked) == (files, options)
 
 
 def test_a_replay_of_a_file_that_is_not_there_is_refused(run, tmp_path):

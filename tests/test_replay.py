@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -99,6 +101,13 @@ def comparable(lines):
         return {**line, "record": record}
 
     return sorted((kept(line) for line in lines), key=lambda line: json.dumps(line, sort_keys=True))
+
+
+def test_a_replay_loads_no_faust():
+    command = "import streams.replay, sys; print({'faust', 'mode'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+
+    assert "set()" == told.stdout.strip()
 
 
 def test_totals_are_exact_and_each_record_is_read_aggregated_duplicate_or_refused(tmp_path):

@@ -147,6 +147,41 @@ def test_a_line_that_is_no_order_is_refused_with_its_number(tmp_path: Path, bad:
     assert ([1, 4], [3]) == ([item.number for item in found], [line.number for line in refused])
 
 
+BURSTS = CAPTURES.parent / "binance-liq-bursts-202301" / "liqs.csv.gz"
+BURST = "1000SHIBUSDT,36000.5,BUY,21,0.01,2023-01-14 05:30:00.250999+05:30"
+
+
+def test_a_burst_is_one_liquidation_without_a_price_that_means_anything(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "s,liq_amount,S,q,funding_rate,time", BURST)
+    found, refused = read_all(path, "binance-bursts-csv")
+
+    ((number, _, record),) = found
+    assert ([], 2, "SHIB", "SHORT") == (refused, number, record["asset"], record["position_side"])
+    assert (1.0, 36_000.5, 36_000.5) == (record["price"], record["quantity"], record["notional_usd"])
+    assert milliseconds(datetime(2023, 1, 14, 0, 0, 0, 250_999, tzinfo=UTC)) == record["event_time"]
+
+
+@pytest.mark.parametrize(
+    "bad", ["BTCUSDT,1,BUY", BURST.replace("BUY", "HOLD"), BURST[:-6], BURST.replace("36000.5", "x")]
+)
+def test_a_line_that_is_no_burst_is_refused_with_its_number(tmp_path: Path, bad: str) -> None:
+    found, refused = read_all(write(tmp_path / "a.csv", "header", BURST, bad, BURST), "binance-bursts-csv")
+
+    assert ([2, 4], [3]) == ([item.number for item in found], [line.number for line in refused])
+
+
+def test_the_bursts_of_january_2023_have_their_known_totals() -> None:
+    if not BURSTS.exists():
+        pytest.skip(f"needs the captures beside the repository: {BURSTS.parent.name}")
+
+    found, refused = read_all(BURSTS, "binance-bursts-csv")
+
+    midnight = milliseconds(datetime(2023, 1, 14, tzinfo=UTC))
+    hour = [i.record["notional_usd"] for i in found if 0 <= i.record["event_time"] - midnight < 3_600_000]
+    assert ([], 12_076, 757, 63_342_357) == (refused, len(found), len(hour), round(sum(hour)))
+    assert 12_076 == len({(item.record["symbol"], item.record["liquidation_id"]) for item in found})
+
+
 # --- CSV with a header, JSONL, Avro --------------------------------------------------------------------------------
 
 

@@ -204,6 +204,10 @@ class Fold:
         exchange = panes.exchange_of_row[stretch.row]
         self.growth.add(exchange, second, stretch.sums, stretch.largest, stretch.on_time)
 
+    def added(self) -> Cells:
+        """Return what has been added since the panes were settled."""
+        return joined([*self._added[0], *self._added[1]])
+
     def settle(self) -> tuple[Cells, Cells, set[int]]:
         """Settle the panes; return what is new by the second and by the minute, and the rows that lost something."""
         seconds, late = (joined(parts) for parts in self._added)

@@ -9,7 +9,7 @@ A first pass puts all records in order, in a temporary file where they are many;
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -18,16 +18,24 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from streams import sources
+from streams import rules, sources
 from streams.codec.encode import Encoder
 from streams.registries import file_registry
 from streams.replay.fold import Replay
-from streams.replay.load import Loader
+from streams.replay.load import Fed, Loader
+from streams.replay.reporting import Report, Wanted
 from streams.replay.summary import Summary, show
+from streams.report.page import Played
+from streams.report.recorder import Recorder
 from streams.settings import Settings
+
+__all__ = ["Report", "Summary", "run"]
 
 #: Records between two flushes; no result depends on it but the order of the lines that a flush writes.
 FLUSH_COUNT: Final = 20_000
+_HOUR_MS: Final = 3_600_000
+#: With a report there are about so many flushes more, each at an edge of event time: own normals are read off there.
+_STEPS: Final = 1_000
 
 
 def run(
@@ -37,11 +45,23 @@ def run(
     file_format: str | None,
     out: Path | None,
     partitions: int,
+    report: Report | None = None,
     flush_count: int = FLUSH_COUNT,
 ) -> Summary:
-    """Replay files; events go to ``out`` or stdout as JSON lines, progress and the summary to stderr."""
+    """Replay files; events go to ``out`` or stdout as JSON lines, progress and the summary to stderr.
+
+    With a report they go into its folder where ``out`` is not given.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    forms = _forms(files, file_format)
+    try:
+        forms = {path: file_format or sources.guess_format(path) for path in files}
+        wanted = Wanted.of(report, settings) if report else None
+    except ValueError as error:
+        click.echo(f"streams: {error}", err=True)
+        sys.exit(2)
+    if report:
+        report.folder.mkdir(parents=True, exist_ok=True)
+        out = out or report.folder / "events.jsonl"
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
         written = stack.enter_context(out.open("w", encoding="utf-8")) if out else sys.stdout
@@ -49,21 +69,31 @@ def run(
         loader = Loader(partitions, Encoder(registry.writers()), lambda sentence: console.print(sentence, markup=False))
         stack.callback(loader.close)
         loader.load(forms, progress)
-        emit = lambda line: click.echo(line, file=written)  # noqa: E731 - a name for the last argument of the next line
-        replay = Replay(settings, registry, partitions, loader.with_liquidations, emit)
-        for fed in progress.track(loader.in_order(), loader.count, description="replaying"):
-            replay.feed(fed)
-            if replay.fed_count % flush_count == 0:
-                replay.flush()
-        replay.end()
-    summary = replay.summary(loader.unreadable)
+        # Own normals change by the hour; over years a picture has no room for so many.
+        step_ms = min(max(loader.span_ms() // _STEPS // _HOUR_MS, 1), 24) * _HOUR_MS
+
+        def play(label: str, of: Settings, emit: Callable[[str], None]) -> tuple[Summary, Played]:
+            recorder = Recorder() if wanted else None
+            replay = Replay(of, registry, partitions, loader.with_liquidations, emit, recorder)
+            records = progress.track(loader.in_order(), loader.count, description=label)
+            _feed(replay, records, flush_count, step_ms if wanted else None)
+            return replay.summary(loader.unreadable), Played(label, rules.cascade_rules(of), recorder or Recorder())
+
+        summary, ours = play("as set", settings, lambda line: click.echo(line, file=written))
+        if wanted:
+            others = [play(label, other, lambda _: None)[1] for label, other in wanted.what_ifs]
+            console.print(wanted.write(forms, summary, [ours, *others]), markup=False)
     show(summary, console)
     return summary
 
 
-def _forms(files: Iterable[Path], file_format: str | None) -> dict[Path, str]:
-    try:
-        return {path: file_format or sources.guess_format(path) for path in files}
-    except ValueError as error:
-        click.echo(f"streams: {error}", err=True)
-        sys.exit(2)
+def _feed(replay: Replay, records: Iterable[Fed], flush_count: int, step_ms: int | None) -> None:
+    step = None
+    for fed in records:
+        if step_ms and fed.at_ms // step_ms != step:
+            step = fed.at_ms // step_ms
+            replay.flush()
+        replay.feed(fed)
+        if replay.fed_count % flush_count == 0:
+            replay.flush()
+    replay.end()

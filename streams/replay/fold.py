@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from streams import app
+from streams import rules
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.codec.registry import FileRegistry
 from streams.codec.values import ValueReader
 from streams.replay.load import Fed
 from streams.replay.summary import Summary
+from streams.report.recorder import Recorder
 from streams.settings import Settings
 from streams.units.exchanges import Exchanges
 from streams.units.shard import LIQUIDATIONS, SNAPSHOTS, WINDOWS, Codecs, Shard
@@ -83,6 +84,8 @@ class Replay:
         Those that will have liquidations: the market waits for their clocks, and for no other.
     emit
         Takes the lines of JSON.
+    recorder
+        Hears of every flush, where there is one.
 
     """
 
@@ -93,18 +96,20 @@ class Replay:
         partitions: int,
         expected: set[int],
         emit: Callable[[str], None],
+        recorder: Recorder | None = None,
     ) -> None:
-        encoder, told, rule = Encoder(registry.writers()), app.describer(), app.shard_rule(settings)
+        encoder, told, rule = Encoder(registry.writers()), rules.describer(), rules.shard_rule(settings)
         as_form = {form: settings.model_copy(update={"value_format": form}) for form in ("avro", "json")}
-        self._codecs = {form: app.codecs(each, registry, encoder) for form, each in as_form.items()}
+        self._codecs = {form: rules.codecs(each, registry, encoder) for form, each in as_form.items()}
         avro = self._codecs["avro"]
         self.lanes = [Lane(Shard(number, partitions, rule, avro, told)) for number in range(partitions)]
-        rules, lateness_ms = app.cascade_rules(settings), settings.market_lateness_ms
-        self.exchanges = Exchanges(rules, lateness_ms, encoder, told, settings.app_id)
+        how, lateness_ms = rules.cascade_rules(settings), settings.market_lateness_ms
+        self.exchanges = Exchanges(how, lateness_ms, encoder, told, settings.app_id)
         self.fed_count = 0
         self.rows: dict[bytes, bytes] = {}
         self.events: Counter[tuple[str, str]] = Counter()
         self._emit = emit
+        self._recorder = recorder
         self._reader = ValueReader(registry)
         self._newest_ms = 0
         self._handed: dict[tuple[str, int], list[Fed]] = {}
@@ -126,6 +131,8 @@ class Replay:
             self._hand_over(lane)
             if lane.shard.partition in self._without_clock:
                 lane.shard.idle(0)
+            if self._recorder:
+                self._recorder.added(lane.shard.fold)
             if lane.shard.work:
                 found += lane.shard.cut().messages
         self._without_clock.clear()
@@ -134,6 +141,8 @@ class Replay:
             self.exchanges.handle(self._snapshot_batch(snapshots))
             found += self.exchanges.cut().messages
         self._write(found)
+        if self._recorder:
+            self._recorder.flushed(self.exchanges.market)
         self._handed.clear()
 
     def end(self) -> None:
@@ -184,6 +193,8 @@ class Replay:
         for topic, name, record in sorted(events, key=_moment):
             self.events[topic, record.get("phase") or record.get("status") or ""] += 1
             self._line(topic, name, record)
+            if self._recorder:
+                self._recorder.event(topic, record)
 
     def _line(self, topic: str, key: str, record: dict[str, Any]) -> None:
         line = {"topic": topic, "key": key, "record": record}

@@ -77,6 +77,11 @@ class Loader:
         """Return the records by event time, equal ones as they were read."""
         return map(Fed._make, self._sorted.execute("SELECT * FROM fed ORDER BY at_ms, number"))
 
+    def span_ms(self) -> int:
+        """Return the time between the first and the last record; those without a time do not count."""
+        (span,) = self._sorted.execute("SELECT max(at_ms) - min(at_ms) FROM fed WHERE at_ms > 0").fetchone()
+        return span or 0
+
     def close(self) -> None:
         """Let go of the temporary file."""
         self._sorted.close()

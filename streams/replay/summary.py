@@ -40,6 +40,29 @@ def show(summary: Summary, console: Console) -> None:
         )
 
 
+def counts(summary: Summary) -> list[tuple[str, ...]]:
+    """Return what became of the records, for a report: topic, read, counted, seen before, refused with the reasons."""
+    rows = []
+    for topic, consumed in sorted(summary.consumed.items()):
+        refused = [f"{count:,} {why}" for (where, why), count in sorted(summary.refused.items()) if where == topic]
+        numbers = (consumed, summary.aggregated[topic], summary.duplicates[topic])
+        rows.append((topic, *(f"{number:,}" for number in numbers), ", ".join(refused) or "0"))
+    return rows
+
+
+def caveats(summary: Summary) -> list[str]:
+    """Return what a reader of a report could stumble over."""
+    found = []
+    if summary.unreadable:
+        found.append(f"{summary.unreadable:,} lines could not be read.")
+    if summary.market_behind_ms:
+        found.append(
+            f"Exchanges and the market stand {summary.market_behind_ms / 1000:,.0f} s before the newest record: they "
+            "wait for the partition that has been silent longest."
+        )
+    return found
+
+
 def _records(summary: Summary) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("records", "read", "aggregated", "duplicates", "refused"):
