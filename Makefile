@@ -5,12 +5,12 @@ READY  := .venv/.ready
 KAFKA  := tests/broker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check kafka lock clean
+.PHONY: help demo test lint check kafka lock clean test-chart test-cluster
 
 help: ## say what there is to make
 	@echo "Liquidation streams. The first target sets up .venv by itself."
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## play the sell-off of 2026-01-31 through the worker on an embedded broker, about a minute
 	@$(BIN)/streams demo
@@ -28,6 +28,12 @@ check: $(READY) ## the tests alone, with 100 % branch coverage of core and codec
 
 kafka: $(READY) ## fetch the broker of the tests from Maven Central (needs java and mvn)
 	@$(BIN)/python -m tests.broker.kafka
+
+test-chart: $(READY) ## the Helm chart: schema, render, lint, validation (needs helm, or go to build it)
+	@$(BIN)/pytest tests/chart
+
+test-cluster: $(READY) ## install, upgrade, roll back and uninstall the chart on a real API server (needs go, etcd, java)
+	@$(BIN)/pytest -m cluster -s tests/chart/test_cluster.py
 
 lock: $(READY) ## resolve the dependencies anew into requirements.lock, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH: pip install uv"; exit 1; }

@@ -20,11 +20,7 @@ from tests.chart import tools
 
 VERSION = "1.34.1"
 FOLDER = tools.CACHE / f"kubernetes-{VERSION}"
-PROGRAMS = {
-    "kube-apiserver": "./cmd/kube-apiserver",
-    "kube-controller-manager": "./cmd/kube-controller-manager",
-    "etcd": "go.etcd.io/etcd/server/v3",
-}
+PROGRAMS = ("kube-apiserver", "kube-controller-manager")
 CONTROLLERS = (
     "deployment", "replicaset", "job", "endpointslice", "disruption", "garbage-collector", "namespace",
     "serviceaccount",
@@ -37,15 +33,14 @@ Json = dict[str, Any]
 
 def missing() -> str | None:
     """Say why no API server can run here, or None where one can."""
-    lacking = [name for name in ("go", "openssl") if shutil.which(name) is None]
-    if not lacking or (lacking == ["go"] and all((FOLDER / name).is_file() for name in PROGRAMS)):
-        return None
-    return f"a Kubernetes API server needs {' and '.join(lacking)} on the PATH"
+    wanted = ["etcd", "openssl"] if _built() else ["etcd", "openssl", "go"]
+    lacking = [name for name in wanted if shutil.which(name) is None]
+    return f"a Kubernetes API server needs {' and '.join(lacking)} on the PATH" if lacking else None
 
 
 def programs() -> Path:
-    """Return the folder with the API server, the controllers and etcd, built by Go on the first call."""
-    if not all((FOLDER / name).is_file() for name in PROGRAMS):
+    """Return the folder with the API server and the controllers, built by Go on the first call: some minutes."""
+    if not _built():
         FOLDER.mkdir(parents=True, exist_ok=True)
         source = FOLDER / "source"
         if not source.is_dir():
@@ -54,11 +49,15 @@ def programs() -> Path:
             shutil.copytree(tools.fetched(f"k8s.io/kubernetes@v{VERSION}"), scratch, copy_function=shutil.copyfile)
             _point_at_published_modules(scratch)
             scratch.rename(source)
-        for name, package in PROGRAMS.items():
-            go = ("build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", str(FOLDER / name), package)
-            tools.go(*go, cwd=source, CGO_ENABLED="0", GOFLAGS="", GOWORK="off")
+        for name in PROGRAMS:
+            go = ("build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", str(FOLDER / name), f"./cmd/{name}")
+            tools.go(*go, cwd=source, CGO_ENABLED="0", GOWORK="off")
         shutil.rmtree(source)
     return FOLDER
+
+
+def _built() -> bool:
+    return all((FOLDER / name).is_file() for name in PROGRAMS)
 
 
 def _point_at_published_modules(source: Path) -> None:
@@ -170,7 +169,7 @@ class ApiServer:
 
     def _run(self, name: str, *flags: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
-            command = [str(programs() / name), *flags]
+            command = [str(programs() / name) if name in PROGRAMS else name, *flags]
             self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
 
     def _wait(self, what: str, answers: Any) -> None:

@@ -86,6 +86,7 @@ def test_a_monitor_finds_the_port_that_has_metrics(scrape, kind, at):
 
     assert monitor["spec"]["selector"]["matchLabels"].items() <= selected.items()
     assert [{"port": "http", "path": "/metrics"}] == monitor["spec"][at]
+    assert "liquidation-streams" == selected[monitor["spec"]["jobLabel"]]
 
 
 def test_the_version_is_that_of_the_worker():
