@@ -22,8 +22,7 @@ VERSION = "1.34.1"
 FOLDER = tools.CACHE / f"kubernetes-{VERSION}"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager")
 CONTROLLERS = (
-    "deployment", "replicaset", "job", "endpointslice", "disruption", "garbage-collector", "namespace",
-    "serviceaccount",
+    "deployment", "replicaset", "job", "disruption", "garbage-collector", "namespace", "serviceaccount",
 )  # fmt: skip
 START_SECONDS_MAX = 120
 TOKEN = "admin-of-a-test"
@@ -104,6 +103,7 @@ class ApiServer:
         self._run("kube-apiserver", f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", f"--secure-port={self.port}",
                   f"--tls-cert-file={self.certificate}", f"--tls-private-key-file={self.key}",
                   f"--token-auth-file={self.folder / 'tokens'}", "--authorization-mode=RBAC",
+                  "--endpoint-reconciler-type=none",
                   "--service-account-issuer=https://127.0.0.1", f"--service-account-key-file={self.key}",
                   f"--service-account-signing-key-file={self.key}",
                   "--service-cluster-ip-range=10.0.0.0/24")  # fmt: skip
@@ -145,7 +145,8 @@ class ApiServer:
             with urllib.request.urlopen(request, timeout=30, context=self._trust) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
-            error.add_note(error.read().decode(errors="replace")[:2000])
+            with error:
+                error.add_note(error.read().decode(errors="replace")[:2000])
             raise
 
     def _write_files(self) -> None:

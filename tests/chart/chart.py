@@ -68,12 +68,16 @@ def all_of(kind: str, *values: str) -> list[Manifest]:
 
 
 def pods(*values: str) -> dict[str, Manifest]:
-    """Return every pod that the chart makes, by its component."""
-    found = {}
+    """Return one pod of each component."""
+    return {pod["metadata"]["labels"]["app.kubernetes.io/component"]: pod for pod in every_pod(*values)}
+
+
+def every_pod(*values: str) -> list[Manifest]:
+    found = []
     for manifest in rendered(*values):
         pod = manifest if manifest["kind"] == "Pod" else manifest.get("spec", {}).get("template")
         if pod:
-            found[pod["metadata"]["labels"]["app.kubernetes.io/component"]] = pod
+            found.append(pod)
     return found
 
 

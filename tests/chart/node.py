@@ -66,8 +66,11 @@ class Pod:
         try:
             with urllib.request.urlopen(asked, timeout=2):
                 return True
+        except urllib.error.HTTPError as error:
+            error.close()
         except OSError:
-            return False
+            pass
+        return False
 
 
 class Node:
@@ -180,10 +183,12 @@ class Node:
         host = re.search(r"http://([a-z0-9-]+):", word)
         if host is None:
             return word
-        path = f"/apis/discovery.k8s.io/v1/namespaces/{pod.manifest['metadata']['namespace']}/endpointslices"
-        slices = self.api.items(f"{path}?labelSelector=kubernetes.io/service-name={host[1]}")
-        ends = [end for found in slices for end in found["endpoints"] or [] if end["conditions"]["ready"]]
-        return word.replace(host[1], ends[0]["addresses"][0]) if ends else word
+        path = f"/api/v1/namespaces/{pod.manifest['metadata']['namespace']}"
+        selector = self.api.get(f"{path}/services/{host[1]}")["spec"]["selector"]
+        wanted = ",".join(f"{name}={value}" for name, value in selector.items())
+        selected = {each["metadata"]["uid"] for each in self.api.items(f"{path}/pods?labelSelector={wanted}")}
+        ready = [each.address for uid, each in self.pods.items() if uid in selected and each.told.get("ready")]
+        return word.replace(host[1], ready[0]) if ready else word
 
     def _report(self, pod: Pod) -> None:
         for container in pod.containers:
@@ -202,7 +207,7 @@ class Node:
         }  # fmt: skip
         if (phase, statuses) != (pod.told.get("phase"), pod.told.get("containerStatuses")):
             self.api.patch(f"{pod.path}/status", {"status": told})
-            pod.told = told
+            pod.told = told | {"ready": ready}
 
     def _status(self, pod: Pod, container: Json) -> Json:
         code = pod.processes[container["name"]].poll()

@@ -21,6 +21,7 @@ from tests.chart.chart import (
     VALUES,
     all_of,
     environment,
+    every_pod,
     helm,
     one,
     pods,
@@ -29,10 +30,10 @@ from tests.chart.chart import (
 )
 from tests.chart.test_schema import RESERVED
 
-ALWAYS = ["Deployment", "Job", "Pod", "Service"]
+ALWAYS = ["Deployment", "Job", "Pod", "Pod", "Service"]
 SWITCHES = {
     "podDisruptionBudget=true": ["PodDisruptionBudget"],
-    "networkPolicy.enabled=true": ["NetworkPolicy", "NetworkPolicy"],
+    "networkPolicy.enabled=true": ["NetworkPolicy"] * 3,
     "monitoring.scrape=service": ["ServiceMonitor"],
     "monitoring.scrape=pod": ["PodMonitor"],
     "monitoring.alerts=true": ["PrometheusRule"],
@@ -100,10 +101,11 @@ def test_the_version_is_that_of_the_worker():
 # ---------------------------------------------------------------- every pod
 
 
-@pytest.mark.parametrize("component", ["worker", "topics", "test"])
-def test_no_pod_may_do_more_than_it_needs(component):
-    spec = pods(*EVERYTHING)[component]["spec"]
+@pytest.mark.parametrize("number", range(4))
+def test_no_pod_may_do_more_than_it_needs(number):
+    spec = every_pod(*EVERYTHING)[number]["spec"]
 
+    assert 4 == len(every_pod(*EVERYTHING))
     assert spec["automountServiceAccountToken"] is False
     assert spec["enableServiceLinks"] is False
     assert (True, 10001) == (spec["securityContext"]["runAsNonRoot"], spec["securityContext"]["runAsUser"])
@@ -123,10 +125,10 @@ def test_every_variable_is_a_setting_and_the_hooks_have_those_of_the_worker(valu
 
     assert set() == set(ours) - set(variables())
     assert set() == set(ours) - RESERVED - {"STREAMS_LATENESS_MS"}
-    for pod in pods(*values).values():
-        for container in pod["spec"]["containers"]:
-            assert worker(*values)["env"] == container["env"]
-            assert worker(*values)["image"] == container["image"]
+    for pod in every_pod(*values):
+        (container,) = pod["spec"]["containers"]
+        assert worker(*values)["env"] == container["env"]
+        assert worker(*values)["image"] == container["image"]
 
 
 def test_every_reserved_setting_is_set_by_some_value():
@@ -286,13 +288,21 @@ def test_peers_narrow_where_brokers_may_be():
     assert [{"ipBlock": {"cidr": "10.1.0.0/16"}}] == policy["spec"]["egress"][1]["to"]
 
 
-def test_the_hooks_have_a_policy_before_they_run():
-    policy = one("NetworkPolicy", "networkPolicy.enabled=true", name="demo-hooks")
+def test_the_job_has_its_policy_before_it_runs():
+    policy = one("NetworkPolicy", "networkPolicy.enabled=true", name="demo-topics")
 
     assert "-1" == policy["metadata"]["annotations"]["helm.sh/hook-weight"]
-    assert {"key": "app.kubernetes.io/component", "operator": "In", "values": ["topics", "test"]} == (
-        policy["spec"]["podSelector"]["matchExpressions"][0]
-    )
+    assert pods()["topics"]["metadata"]["labels"] == policy["spec"]["podSelector"]["matchLabels"]
+    worker_policy = one("NetworkPolicy", "networkPolicy.enabled=true", name="demo")
+    assert worker_policy["spec"]["egress"] == policy["spec"]["egress"]
+
+
+def test_the_test_asks_workers_and_nobody_asks_the_test():
+    policy = one("NetworkPolicy", "networkPolicy.enabled=true", name="demo-test")["spec"]
+
+    assert policy["podSelector"]["matchLabels"].items() <= pods()["test"]["metadata"]["labels"].items()
+    assert (["Ingress", "Egress"], False) == (policy["policyTypes"], "ingress" in policy)
+    assert pods()["worker"]["metadata"]["labels"] == policy["egress"][-1]["to"][0]["podSelector"]["matchLabels"]
 
 
 def test_the_image_is_what_the_pods_believe_it_to_be():
