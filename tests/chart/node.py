@@ -42,7 +42,7 @@ class Pod:
         self.restarts: dict[str, int] = {}
         self.told: Json = {}
         self.stopping: float | None = None
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def containers(self) -> list[Json]:
@@ -116,8 +116,7 @@ class Node:
                 for uid in set(self.pods) - set(there):
                     self._kill(self.pods.pop(uid))
             except urllib.error.HTTPError as error:
-                if error.code not in {404, 409}:  # gone or changed meanwhile: the next round sees it
-                    self.seen.append(f"{error} {error.__notes__}")
+                self.seen.append(f"{error} {error.__notes__}")  # gone or changed meanwhile, mostly: the next round sees it
             except OSError as error:
                 self.seen.append(repr(error))
 
@@ -132,11 +131,12 @@ class Node:
             self._report(pod)
 
     def _start(self, uid: str, manifest: Json) -> None:
-        pod = Pod(manifest, self.folder / manifest["metadata"]["name"], self._free_address())
-        self.api.post(f"{pod.path}/binding", {"target": {"apiVersion": "v1", "kind": "Node", "name": NAME}})
+        pod = Pod(manifest, self.folder / uid, self._free_address())
+        name = {"name": manifest["metadata"]["name"]}
+        self.api.post(f"{pod.path}/binding", {"metadata": name, "target": {"kind": "Node", "name": NAME}})
+        self.pods[uid] = pod
         for container in pod.containers:
             self._run(pod, container)
-        self.pods[uid] = pod
 
     def _run(self, pod: Pod, container: Json) -> None:
         given = container.get("command", ENTRYPOINT)
