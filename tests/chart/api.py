@@ -49,7 +49,9 @@ def programs() -> Path:
             _point_at_published_modules(scratch)
             scratch.rename(source)
         for name in PROGRAMS:
-            go = ("build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", str(FOLDER / name), f"./cmd/{name}")
+            # A server that does not say its version is one that charts refuse.
+            flags = f"-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v{VERSION}"
+            go = ("build", "-mod=mod", "-trimpath", flags, "-o", str(FOLDER / name), f"./cmd/{name}")
             tools.go(*go, cwd=source, CGO_ENABLED="0", GOWORK="off")
         shutil.rmtree(source)
     return FOLDER

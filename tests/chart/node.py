@@ -116,7 +116,7 @@ class Node:
                 for uid in set(self.pods) - set(there):
                     self._kill(self.pods.pop(uid))
             except urllib.error.HTTPError as error:
-                self.seen.append(f"{error} {error.__notes__}")  # gone or changed meanwhile, mostly: the next round sees it
+                self.seen.append(f"{error} {error.__notes__}")  # mostly gone or changed meanwhile: tried again
             except OSError as error:
                 self.seen.append(repr(error))
 
