@@ -46,6 +46,8 @@ def programs() -> Path:
             scratch = FOLDER / "source.part"
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.copytree(tools.fetched(f"k8s.io/kubernetes@v{VERSION}"), scratch, copy_function=shutil.copyfile)
+            for folder in [scratch, *(path for path in scratch.rglob("*") if path.is_dir())]:
+                folder.chmod(0o755)  # Go's own copy is read-only
             _point_at_published_modules(scratch)
             scratch.rename(source)
         for name in PROGRAMS:
@@ -69,7 +71,6 @@ def _point_at_published_modules(source: Path) -> None:
         if "=> ./staging/" in line:
             name = line.split()[0]
             lines[number] = f"\t{name} => {name} {published}"
-    module.chmod(0o644)
     module.write_text("\n".join(lines) + "\n")
 
 
