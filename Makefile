@@ -5,7 +5,7 @@ READY  := .venv/.ready
 KAFKA  := tests/broker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check chaos sabotage test-monitoring test-image kafka lock clean
+.PHONY: help demo test lint check chaos sabotage test-chart test-cluster test-monitoring test-image kafka lock clean
 
 help: ## say what there is to make
 	@echo "Liquidation streams. The first target sets up .venv by itself."
@@ -40,6 +40,12 @@ test-image: $(READY) ## build the image and run the worker from it, unprivileged
 
 kafka: $(READY) ## fetch the broker of the tests from Maven Central (needs java and mvn)
 	@$(BIN)/python -m tests.broker.kafka
+
+test-chart: $(READY) ## the Helm chart: schema, render, lint, validation (needs helm, or go to build it)
+	@$(BIN)/pytest tests/chart
+
+test-cluster: $(READY) ## install, upgrade, roll back and uninstall the chart on a real API server (needs go, etcd, java)
+	@$(BIN)/pytest -m cluster -s tests/chart/test_cluster.py
 
 lock: $(READY) ## resolve the dependencies anew into requirements.lock, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH: pip install uv"; exit 1; }

@@ -113,7 +113,9 @@ def topics_plan(partitions: int | None, replication: int | None) -> None:
 
     with _cluster(_settings()) as (settings, client):
         wanted = topics.declared(settings.app_id, partitions=partitions, replication=replication)
-        _say(topics.plan(wanted, topics.found(client, wanted)))
+        there = topics.found(client, wanted)
+        _report(topics.miscounted(there, partitions), "")
+        _say(topics.plan(wanted, there))
 
 
 @topics_group.command(name="apply")
@@ -125,17 +127,21 @@ def topics_apply(partitions: int | None, replication: int | None) -> None:
 
     with _cluster(_settings()) as (settings, client):
         wanted = topics.declared(settings.app_id, partitions=partitions, replication=replication)
+        _report(topics.miscounted(topics.found(client, wanted), partitions), "")
         _say(topics.apply(client, wanted))
 
 
 @topics_group.command(name="check")
-def topics_check() -> None:
+@_partitions
+def topics_check(partitions: int | None) -> None:
     """Say where the cluster differs from what the job needs; exit 1 where that is a problem."""
     from streams import topics
 
     with _cluster(_settings()) as (settings, client):
         wanted = topics.declared(settings.app_id)
-        _report(topics.check(wanted, topics.found(client, wanted)), "every topic is as it should be")
+        there = topics.found(client, wanted)
+        findings = [*topics.miscounted(there, partitions), *topics.check(wanted, there)]
+        _report(findings, "every topic is as it should be")
 
 
 @main.group(name="schemas")

@@ -162,6 +162,18 @@ def check(topics: Sequence[Topic], cluster: Mapping[str, Found]) -> list[Finding
     return findings
 
 
+def miscounted(cluster: Mapping[str, Found], partitions: int | None) -> list[Finding]:
+    """Refuse a partition count that was asked for where ``liquidations``, which decides, exists with another one."""
+    there = cluster.get("liquidations")
+    if partitions is None or there is None or there.partitions == partitions:
+        return []
+    sentence = (
+        f"liquidations has {there.partitions} partitions and {partitions} were asked for (--partitions, in the chart "
+        f"topics.partitions): ask for {there.partitions}; the count of a topic that exists is part of the state"
+    )
+    return [Finding(problem=True, sentence=sentence)]
+
+
 def _missing(topic: Topic) -> Finding:
     if topic.required:
         return Finding(problem=True, sentence=f"{topic.name} is missing; `streams topics apply` creates it")

@@ -54,6 +54,16 @@ def test_different_partition_counts_are_a_problem_with_both_counts():
     assert sentence.startswith("funding has 6 partitions and liquidations has 4: ")
 
 
+def test_another_count_than_the_one_that_was_asked_for_is_a_problem_with_both_counts():
+    (finding,) = topics.miscounted(GOOD, 8)
+
+    assert finding.problem
+    assert finding.sentence.startswith("liquidations has 4 partitions and 8 were asked for ")
+    assert [] == topics.miscounted(GOOD, 4)
+    assert [] == topics.miscounted(GOOD, None)
+    assert [] == topics.miscounted(without("liquidations"), 8)
+
+
 def test_a_partition_count_of_the_users_own_is_fine_where_all_have_it():
     alike = {name: Found(12, found.config) if found.partitions == 4 else found for name, found in GOOD.items()}
 

@@ -57,6 +57,18 @@ def test_partitions_that_do_not_go_together_are_said_in_a_sentence(kafka):
     assert "problem: odd-state-changelog has 3 partitions and liquidations has 4: " in result.stdout
 
 
+@pytest.mark.parametrize("command", ["plan", "apply", "check"])
+def test_a_count_that_the_cluster_does_not_have_is_refused_before_anything_is_done(kafka, command):
+    kafka.create_topics(app_id="counted")
+
+    result = run(kafka, "topics", command, "--partitions", "8", app_id="uncounted")
+    made = run(kafka, "topics", "check", app_id="uncounted")
+
+    assert 1 == result.exit_code
+    assert "problem: liquidations has 4 partitions and 8 were asked for " in result.stdout
+    assert "problem: uncounted-state-changelog is missing" in made.stdout
+
+
 def test_apply_changes_the_kind_of_time_stamp_and_keeps_the_retention(kafka):
     settings = Settings(broker=kafka.bootstrap, app_id="stamped")
     wanted = [topic for topic in topics.declared("stamped", replication=1) if topic.name == "stamped-state-changelog"]
