@@ -21,6 +21,7 @@ EXCHANGES = ("binance", "bybit", "okx", "bitmex", "deribit")
 START_MS = 1_760_000_000_000
 HOUR_MS = 3_600_000
 SCHEMA_ID = 1
+LONG_SHARE = 0.7
 _LONG_SIDE, _SHORT_SIDE, _BANKRUPTCY = 1, 2, 2
 
 
@@ -103,34 +104,52 @@ def _times(load: Load, count: int, rng: np.random.Generator) -> NDArray[np.int64
     return START_MS + arrived - rng.integers(0, load.disorder_ms + 1, count)
 
 
+class Writer:
+    """Makes keys and values of liquidations, of instruments that are known from the start."""
+
+    _order = _long(_BANKRUPTCY)
+    _sides = (_long(_SHORT_SIDE), _long(_LONG_SIDE))
+    _pack = staticmethod(struct.Struct("<d").pack)
+
+    def __init__(self, instruments: int, prefix: str = "A") -> None:
+        venues = len(EXCHANGES)
+        assets = [f"{prefix}{number // venues}" for number in range(instruments)]
+        self.keys = [asset.encode() for asset in assets]
+        self._heads = [
+            wire.header(SCHEMA_ID) + _text(EXCHANGES[number % venues]) + _text(f"{asset}USDT") + _text(asset)
+            for number, asset in enumerate(assets)
+        ]
+
+    def write(self, at: int, event_ms: int, is_long: bool, price: float, usd: float, name: str) -> tuple[bytes, bytes]:
+        """Return (key, value) of one liquidation of instrument number ``at``."""
+        pack = self._pack
+        return self.keys[at], b"".join((
+            self._heads[at], self._sides[is_long], pack(price), self._order, pack(usd / price), pack(usd),
+            _long(event_ms), _long(event_ms + 5), _text(name),
+        ))  # fmt: skip
+
+
+def zipf(instruments: int) -> NDArray[np.float64]:
+    """Return the share that each instrument has of all records."""
+    weight = 1.0 / np.arange(1, instruments + 1)
+    return weight / weight.sum()
+
+
 def liquidations(count: int, load: Load) -> Iterator[tuple[bytes, bytes]]:
     """Yield (key, value) of ``count`` liquidations."""
     rng = np.random.default_rng(load.seed)
-    venues = len(EXCHANGES)
-    heads = [
-        wire.header(SCHEMA_ID) + _text(EXCHANGES[i % venues]) + _text(f"A{i // venues}USDT") + _text(f"A{i // venues}")
-        for i in range(load.instruments)
-    ]
-    keys = [f"A{i // venues}".encode() for i in range(load.instruments)]
-    weight = 1.0 / np.arange(1, load.instruments + 1)
-    code = rng.choice(load.instruments, count, p=weight / weight.sum())
+    code = rng.choice(load.instruments, count, p=zipf(load.instruments))
     time = _times(load, count, rng)
-    long = rng.random(count) < 0.7
-    price = np.exp(rng.normal(0, 0.01, count)) * (10.0 ** (5 - code // venues % 8))
+    long = rng.random(count) < LONG_SHARE
+    price = np.exp(rng.normal(0, 0.01, count)) * (10.0 ** (5 - code // len(EXCHANGES) % 8))
     # Heavy-tailed: the mean of Lomax(1.2) is 5.
     usd = np.minimum(rng.pareto(1.2, count) * KINDS[load.kind].mean_usd / 5 + 10, 5e6)
-    sides, pack, order = (_long(_SHORT_SIDE), _long(_LONG_SIDE)), struct.Struct("<d").pack, _long(_BANKRUPTCY)
     repeats = rng.random(count) < load.duplicates
     columns = (code, time, long, price, usd, repeats)
-    last: tuple[bytes, bytes] | None = None
-    for number, (at, event, is_long, cost, notional, repeat) in enumerate(
-        zip(*(column.tolist() for column in columns), strict=True)
-    ):
+    writer, last = Writer(load.instruments), None
+    for number, (*fields, repeat) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         if last is None or not repeat:
-            last = keys[at], b"".join((
-                heads[at], sides[is_long], pack(cost), order, pack(notional / cost), pack(notional),
-                _long(event), _long(event + 5), _text(f"L{number}"),
-            ))  # fmt: skip
+            last = writer.write(*fields, f"L{number}")
         yield last
 
 

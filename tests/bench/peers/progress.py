@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 
 
@@ -21,3 +23,9 @@ class Progress:
         elif self.seen == self.total:
             print("done", self.seen, flush=True)
             self.done()
+
+
+def leave() -> None:
+    """End where there is nothing to close, once the bench has had time to look."""
+    time.sleep(0.3)
+    os._exit(0)
