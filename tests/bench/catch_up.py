@@ -34,7 +34,7 @@ class Group:
     def committed(self, topic: str, partitions: int) -> int:
         """Return the sum of a topic's committed offsets."""
         asked = [TopicPartition(topic, number) for number in range(partitions)]
-        return sum(max(0, each.offset) for each in self._consumer.committed(asked, timeout=10))
+        return sum(max(0, each.offset) for each in self._consumer.committed(asked, timeout=60))
 
 
 @contextmanager
@@ -62,6 +62,7 @@ def catch_up(broker: Kafka, folder: Path, app: str, warm: int, total: int, parti
 
         for records in (warm, total):
             worker.wait_until(partial(reached, records), CATCH_UP_SECONDS_MAX, "fast enough", POLL_SECONDS)
+        assert marks[0].records < marks[1].records, "too few records: one commit was warm-up and end at once"
         seen, since = commits.committed("pane-snapshots", 1), time.monotonic()
         while time.monotonic() - since < QUIET_SECONDS:
             time.sleep(0.1)

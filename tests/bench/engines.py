@@ -84,11 +84,11 @@ ENGINES = (
         missing=jvm.missing,
     ),
     Engine(
-        "kafka-streams-hopping", "60 s every 5 s", jvm_peer("kafka_streams", "KafkaStreamsPeer", "hopping"), 0.5,
+        "kafka-streams-hopping", "60 s every 5 s", jvm_peer("kafka_streams", "KafkaStreamsPeer", "hopping"), 0.25,
         missing=jvm.missing,
     ),
     Engine("flink", "tumbling 60 s", jvm_peer("flink", "FlinkPeer", "tumbling"), missing=jvm.missing),
-    Engine("flink-hopping", "60 s every 5 s", jvm_peer("flink", "FlinkPeer", "hopping"), 0.5, missing=jvm.missing),
+    Engine("flink-hopping", "60 s every 5 s", jvm_peer("flink", "FlinkPeer", "hopping"), 0.25, missing=jvm.missing),
     Engine("quix", "tumbling 60 s", python_peer("quix_peer", "tumbling"), 1 / 8),
     Engine("quix-hopping", "60 s every 5 s", python_peer("quix_peer", "hopping"), 1 / 32),
     Engine("bytewax", "tumbling 60 s, without a changelog", python_peer("bytewax_peer", "tumbling"), 1 / 8),
@@ -118,9 +118,9 @@ def measured(engine: Engine, place: Place, number: int) -> Run:
     name = f"bench-{engine.name}-{number}"
     warm, total = engine.counts(place)
     data = place.broker.folder / "data"
-    before = log_bytes(data, {TOPIC})
+    before = log_bytes(data)
     if engine.command is None:
         span = catch_up(place.broker, place.folder, name, warm, total)
     else:
         span = spoken([*engine.command(place, name), str(warm), str(total)], place.folder / f"{name}.log")
-    return Run.of(engine.name, number, span, log_bytes(data, {TOPIC}) - before)
+    return Run.of(engine.name, number, span, log_bytes(data) - before, before[TOPIC] / (place.warm + place.records))

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,8 +152,8 @@ def liquidations(count: int, load: Load) -> Iterator[tuple[bytes, bytes]]:
         yield last
 
 
-def produce(broker: str, count: int, load: Load, topic: str = "liquidations") -> int:
-    """Write the load to a topic; return its bytes."""
+def produce(broker: str, records: Iterable[tuple[bytes, bytes]], topic: str = "liquidations") -> None:
+    """Write records to a topic."""
     producer = Producer(
         {
             "bootstrap.servers": broker,
@@ -164,18 +163,11 @@ def produce(broker: str, count: int, load: Load, topic: str = "liquidations") ->
             "queue.buffering.max.messages": 1_000_000,
         }
     )
-    size = 0
-    for key, value in liquidations(count, load):
+    for key, value in records:
         while True:
             try:
                 producer.produce(topic, key=key, value=value)
                 break
             except BufferError:
                 producer.poll(0.1)
-        size += len(value)
     producer.flush()
-    return size
-
-
-if __name__ == "__main__":
-    print(produce(sys.argv[1], int(sys.argv[2]), Load(*sys.argv[3:4])))

@@ -7,6 +7,8 @@ import resource
 import subprocess
 import threading
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,19 +19,24 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sample(NamedTuple):
-    """A moment of a process: monotonic time, own CPU (user and system), most memory so far."""
+    """A moment of a process: monotonic time, own CPU (user and system), most memory so far and memory now."""
 
     at: float
     cpu: float
     peak_mb: float
+    now_mb: float
 
 
 def sample(pid: int) -> Sample:
     """Read a process now."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     status = Path(f"/proc/{pid}/status").read_text()
-    peak_kib = int(status.partition("VmHWM:")[2].split()[0]) if "VmHWM:" in status else 0  # a zombie has none
-    return Sample(time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS, peak_kib / 1024)
+    peak, now = (_mebibytes(status, name) for name in ("VmHWM:", "VmRSS:"))
+    return Sample(time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS, peak, now)
+
+
+def _mebibytes(status: str, name: str) -> float:
+    return int(status.partition(name)[2].split()[0]) / 1024 if name in status else 0.0  # a zombie has none
 
 
 class Mark(NamedTuple):
@@ -59,11 +66,13 @@ class Run:
     #: The same to its end: with what it had put off until then.
     closed_cpu_seconds: float
     peak_mb: float
-    #: What it wrote to Kafka, warm-up and end included, by each record of it all.
-    kafka_bytes_each: float
+    #: What it wrote to Kafka by topic, warm-up and end included, by each record of it all.
+    written_each: dict[str, float]
+    #: What a record takes on the topic.
+    input_bytes: float
 
     @classmethod
-    def of(cls, engine: str, number: int, span: Span, written: int) -> Run:
+    def of(cls, engine: str, number: int, span: Span, written: Mapping[str, int], input_bytes: float) -> Run:
         begun, ended = span.warm.sample, span.done.sample
         return cls(
             engine,
@@ -73,8 +82,17 @@ class Run:
             ended.cpu - begun.cpu,
             span.closed_cpu - begun.cpu,
             ended.peak_mb,
-            written / span.done.records,
+            {topic: size / span.done.records for topic, size in written.items()},
+            input_bytes,
         )
+
+    @property
+    def changelog_bytes(self) -> float:
+        return sum(size for topic, size in self.written_each.items() if "changelog" in topic)
+
+    @property
+    def kafka_bytes(self) -> float:
+        return sum(self.written_each.values())
 
     @property
     def per_second(self) -> float:
@@ -111,10 +129,11 @@ def spoken(command: list[str], log: Path) -> Span:
     return Span(marks["warm"], marks["done"], closed)
 
 
-def log_bytes(data: Path, leave_out: set[str]) -> int:
-    """Return the bytes that a broker's topics hold, without some of them and without Kafka's own."""
-    return sum(
-        each.stat().st_size
-        for each in data.glob("*/*.log")
-        if (topic := each.parent.name.rpartition("-")[0]) not in leave_out and not topic.startswith("__")
-    )
+def log_bytes(data: Path) -> Counter[str]:
+    """Return the bytes that a broker's topics hold, without Kafka's own."""
+    found = Counter[str]()
+    for each in data.glob("*/*.log"):
+        topic = each.parent.name.rpartition("-")[0]
+        if not topic.startswith("__"):
+            found[topic] += each.stat().st_size
+    return found

@@ -18,7 +18,7 @@ def python() -> Path:
     found, made_from = folder / "bin" / "python", folder / LOCK.name
     # The copy of the lock is written last: without it the environment is not whole.
     if not made_from.is_file() or made_from.read_text() != LOCK.read_text():
-        print(f"installing {LOCK.relative_to(Path.cwd())} into {folder}", flush=True)
+        print(f"installing the peers in Python into {folder}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         quiet = ["--quiet", "--disable-pip-version-check", "--no-compile"]
