@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.bench.load import HOUR_MS, Load
 from tests.bench.unit import BATCH_COUNT, batches, shard
 
-COUNT, CUT_EVERY = 200_000, 45_000
+CUT_EVERY = 45_000
 INSTRUMENTS = (50, 500, 5_000, 50_000)
 BATCHES = (1, 10, 100, 1_000, 5_000, 20_000)
 DISORDER_MS = (0, 2_000, 60_000, HOUR_MS)
@@ -28,7 +28,7 @@ class Cost:
     cut_us: float
 
 
-def cost(curve: str, x: float, load: Load, count: int = COUNT, size: int = BATCH_COUNT) -> Cost:
+def cost(curve: str, x: float, load: Load, count: int, size: int = BATCH_COUNT) -> Cost:
     """Fold a load batch by batch and cut it as often as a worker does; its first third is the warm-up."""
     # Small batches are dear: fewer of them say the same.
     given = list(batches(count, load, size))[: max(3, min(count, 2_000 * size) // size)]
@@ -55,16 +55,16 @@ def cost(curve: str, x: float, load: Load, count: int = COUNT, size: int = BATCH
     return Cost(curve, x, folding / records * 1e6, cutting / records * 1e6)
 
 
-def costs() -> Iterator[Cost]:
-    """Measure every curve."""
+def costs(count: int) -> Iterator[Cost]:
+    """Measure every curve, each point on so many records."""
     for instruments in INSTRUMENTS:
-        yield cost("instruments", instruments, Load(instruments=instruments))
+        yield cost("instruments", instruments, Load(instruments=instruments), count)
     for size in BATCHES:
-        yield cost("batch", size, Load(), size=size)
+        yield cost("batch", size, Load(), count, size)
     for disorder in DISORDER_MS:
-        yield cost("disorder", disorder / 1000, Load(disorder_ms=disorder))
+        yield cost("disorder", disorder / 1000, Load(disorder_ms=disorder), count)
     for duplicates in DUPLICATES:
-        yield cost("duplicates", duplicates * 100, Load(duplicates=duplicates))
+        yield cost("duplicates", duplicates * 100, Load(duplicates=duplicates), count)
     for rate in EVENTS_PER_SECOND:
         for kind in ("ordinary", "storm"):
-            yield cost(f"density, {kind}", rate, Load(kind, hours=COUNT / rate / 3_600))
+            yield cost(f"density, {kind}", rate, Load(kind, hours=count / rate / 3_600), count)

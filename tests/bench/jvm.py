@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 PEERS = Path(__file__).with_name("peers")
@@ -37,8 +38,9 @@ def jars(peer: str) -> Path:
     return found
 
 
+@cache
 def compiled(peer: str, folder: Path) -> str:
-    """Compile a peer into a folder; return its class path."""
+    """Compile a peer into a folder, once; return its class path."""
     target = folder / f"classes-{peer}"
     sources = [*PEERS.glob("*.java"), *(PEERS / peer).glob("*.java")]
     library = f"{jars(peer)}{os.sep}*"

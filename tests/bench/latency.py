@@ -24,7 +24,7 @@ from tests.broker.kafka import Kafka
 from tests.broker.worker import Worker
 
 RATES = (100, 1_000, 5_000, 20_000)
-SECONDS, WARM_SECONDS, PROBES_PER_SECOND = 15, 5, 10
+SECONDS, WARM_SECONDS, PROBES_PER_SECOND = 12, 4, 10
 PROBE_USD, CALM_USD, STORM_USD_PER_SECOND = 3e6, 2.0, 2e6
 ANSWER_SECONDS_MAX = 30.0
 

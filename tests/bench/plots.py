@@ -66,9 +66,11 @@ def growth(results: dict, folder: Path) -> None:
         xs = [each["x"] for each in points]
         axis.plot(xs, [each["fold_us"] + each["cut_us"] for each in points], marker="o", color=OURS, label="with cuts")
         axis.plot(xs, [each["fold_us"] for each in points], marker="o", color=PEER, label="decode and fold")
-        axis.set(xlabel=label, ylabel="µs an event", xscale="symlog", ylim=(0, None))
+        axis.set(xlabel=label, ylabel="µs an event", xscale="symlog")
         if curve == "batch":
-            axis.set(yscale="log", ylim=(None, None), xscale="log")
+            axis.set(yscale="log", xscale="log")
+        else:
+            axis.set(ylim=(0, None))
     grid.flat[0].legend()
     for curve in ("partitions", "workers"):
         axis = next(axes)

@@ -46,6 +46,11 @@ CURVES = {
     "density, storm": "The same where cascades are open, whose assets are followed record by record.",
 }
 
+SCALES = {
+    "partitions": "Each is a unit with transactions of its own, and a fetch brings fewer records of each.",
+    "workers": "They share the machine with each other and with the broker: with few cores that is the limit.",
+}
+
 
 class Target(NamedTuple):
     """One line of the targets; ``at_least`` says which way is better."""
@@ -177,10 +182,12 @@ def curve_lines(costs: list[Cost]) -> str:
 
 
 def scaled_lines(results: Results) -> str:
-    lines = [
-        f"* **{each.curve} {each.x}**, through Kafka: {number(each.per_second)} events/s, {each.cpu_us:.2f} µs."
-        for each in results.scaled
-    ]
+    lines = []
+    for curve, why in SCALES.items():
+        points = [each for each in results.scaled if each.curve == curve]
+        if points:
+            said = ", ".join(f"{each.x}: {number(each.per_second)} events/s, {each.cpu_us:.2f} µs" for each in points)
+            lines.append(f"* **{curve}**, through Kafka → {said}. {why}")
     lines += [
         f"* **A day of {number(each.instruments)} instruments** ({number(each.records)} records): "
         f"{each.memory_mb:.0f} MB, {each.changelog_mb:.1f} MB of changelog before compaction; after a SIGKILL ready in "
@@ -246,7 +253,8 @@ consumer; producer, broker, worker and consumer share the machine.
 
 One shard without Kafka, CPU of decoding, folding and cutting; *batch* with few cuts, so read it for its shape.
 The six windows are part of the schema and cannot be switched off, so there is no curve over windows. Times behind a
-SIGKILL are from the start of the next worker, Python's own included, without the dead one's session.
+SIGKILL are from the start of the next worker, Python's own included, without the dead one's session. A day of state
+grows with the instruments and minutes that have something in them, not with the records.
 
 {curve_lines(results.costs)}
 {scaled_lines(results)}

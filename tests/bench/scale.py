@@ -17,7 +17,6 @@ from tests.bench.measure import log_bytes, sample
 from tests.broker.kafka import Kafka
 from tests.broker.worker import Worker
 
-COUNT = 600_000
 PARTITIONS = (1, 4, 16, 48)
 WORKERS = (1, 2)
 INSTRUMENTS = (50, 500, 5_000)
@@ -61,7 +60,7 @@ def fresh_kafka() -> Iterator[Kafka]:
             broker.stop()
 
 
-def by_partitions(partitions: int, count: int = COUNT) -> Scaled:
+def by_partitions(partitions: int, count: int) -> Scaled:
     with fresh_kafka() as broker:
         broker.create_topics(partitions=partitions, app_id="scale")
         produce(broker.bootstrap, liquidations(count, Load()))
@@ -71,7 +70,7 @@ def by_partitions(partitions: int, count: int = COUNT) -> Scaled:
     return Scaled("partitions", partitions, records / (ended.at - begun.at), (ended.cpu - begun.cpu) / records * 1e6)
 
 
-def by_workers(workers: int, count: int = COUNT) -> Scaled:
+def by_workers(workers: int, count: int) -> Scaled:
     """Let workers that share the partitions already begin all at once: they stand still while the topic is filled."""
     with fresh_kafka() as broker, ExitStack() as stack:
         broker.create_topics(partitions=4, app_id="scale")
@@ -101,7 +100,7 @@ def _wait(worker: Worker, condition: object) -> float:
     return time.monotonic()
 
 
-def of_a_day(instruments: int, count: int = COUNT) -> Day:
+def of_a_day(instruments: int, count: int) -> Day:
     """Fill a day, kill the worker, and time the next one from its start, without the dead one's session."""
     load = Load(hours=DAY.hours, instruments=instruments)
     with fresh_kafka() as broker, group(broker, "scale") as commits:
@@ -126,14 +125,15 @@ def of_a_day(instruments: int, count: int = COUNT) -> Day:
     return Day(instruments, count, memory, written, ready, caught_up)
 
 
-def scaled() -> Iterator[Scaled]:
-    """Measure both curves."""
+def scaled(count: int) -> Iterator[Scaled]:
+    """Measure both curves, each point on so many records."""
     for partitions in PARTITIONS:
-        yield by_partitions(partitions)
+        yield by_partitions(partitions, count)
     for workers in WORKERS:
-        yield by_workers(workers)
+        yield by_workers(workers, count)
 
 
-def days() -> Iterator[Day]:
+def days(count: int) -> Iterator[Day]:
+    """Measure days of so many records."""
     for instruments in INSTRUMENTS:
-        yield of_a_day(instruments)
+        yield of_a_day(instruments, count)
