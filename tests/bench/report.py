@@ -199,22 +199,15 @@ def scaled_lines(results: Results) -> str:
 
 def loads_line() -> str:
     return "\n".join(
-        f"* `{name}`: {kind.per_hour * 24:,.0f} records and ${kind.per_hour * 24 * kind.mean_usd / 1e9:.1f}B a day, "
-        f"{kind.burst_share:.0%} of them in bursts of {kind.burst_minutes:g} minutes, {kind.bursts_a_day:g} a day."
+        f"* `{name}`: {kind.per_hour * 24:,.0f} records and ${kind.per_hour * 24 * kind.mean_usd / 1e9:.1f}B a day "
+        f"({kind.per_hour / 3_600:.1f} records a second of event time), {kind.burst_share:.0%} of them in bursts of "
+        f"{kind.burst_minutes:g} minutes, {kind.bursts_a_day:g} a day."
         for name, kind in KINDS.items()
     )
 
 
-def text(results: Results) -> str:
-    """Return the whole of ``RESULTS.md``."""
-    machine = table(("", ""), results.machine.items())
+def catching_up(results: Results) -> str:
     return f"""\
-# What the bench measured
-
-Written by `make bench`; do not edit.
-
-{machine}
-
 ## Catching up: `ordinary`
 
 {loads_line()}
@@ -234,7 +227,35 @@ or a round would take hours.
 The job's dearest case, and the others' cheapest: the same windows get ten times as many records.
 
 {engines_table(results.storm)}
+"""
 
+
+def growing(results: Results) -> str:
+    return f"""\
+## Growth
+
+One shard without Kafka, CPU of decoding, folding and cutting; *batch* with few cuts, so read it for its shape.
+The six windows are part of the schema and cannot be switched off, so there is no curve over windows. Times behind a
+SIGKILL are from the start of the next worker, Python's own included, without the dead one's session. A day of state
+grows with the instruments and minutes that have something in them, not with the records.
+
+{curve_lines(results.costs)}
+{scaled_lines(results)}
+
+![growth](growth.png)
+"""
+
+
+def text(results: Results) -> str:
+    """Return the whole of ``RESULTS.md``."""
+    return f"""\
+# What the bench measured
+
+Written by `make bench`; do not edit.
+
+{table(("", ""), results.machine.items())}
+
+{catching_up(results)}
 ## Targets
 
 {targets_table(results)}
@@ -249,15 +270,4 @@ consumer; producer, broker, worker and consumer share the machine.
 
 ![latency](latency.png)
 
-## Growth
-
-One shard without Kafka, CPU of decoding, folding and cutting; *batch* with few cuts, so read it for its shape.
-The six windows are part of the schema and cannot be switched off, so there is no curve over windows. Times behind a
-SIGKILL are from the start of the next worker, Python's own included, without the dead one's session. A day of state
-grows with the instruments and minutes that have something in them, not with the records.
-
-{curve_lines(results.costs)}
-{scaled_lines(results)}
-
-![growth](growth.png)
-"""
+{growing(results)}"""
