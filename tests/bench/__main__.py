@@ -30,7 +30,7 @@ PARTITIONS, WARM_SHARE = 4, 0.25
 SCALE_COUNT_MIN = 200_000
 PARTS = ("storm", "latency", "growth", "scale")
 #: Who is measured in the storm too: those that come near.
-NEAR = ("ours", "kafka-streams", "flink")
+NEAR = ("ours", "kafka-streams", "kafka-streams-hopping", "flink", "flink-hopping")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,10 @@ def main() -> None:
     reason = kafka.missing()
     if reason is not None:
         sys.exit(reason)
-    plan = Plan.from_environment()
+    try:
+        plan = Plan.from_environment()
+    except ValueError as error:
+        sys.exit(f"{error}, and the parts {', '.join(PARTS)}")
     results = Results(machine()) if plan.whole else Results()
     if plan.engines:
         results.ordinary += runs(plan, plan.engines, plan.load, plan.rounds)

@@ -101,16 +101,12 @@ ENGINES = (
 
 
 def chosen(names: Iterable[str]) -> list[Engine]:
-    """Return the engines of these names, all where there is none; a family's name stands for all of it."""
-    wanted = list(names)
-    known = {engine.name for engine in ENGINES}
-    for name in wanted:
-        if not any(each == name or each.startswith(f"{name}-") for each in known):
-            msg = f"ONLY names {name}; there are {', '.join(sorted(known))}"
-            raise ValueError(msg)
-    if not wanted:
-        return list(ENGINES)
-    return [each for each in ENGINES if any(each.name == name or each.name.startswith(f"{name}-") for name in wanted)]
+    """Return the engines of these names, all where there is none."""
+    wanted, known = set(names), [engine.name for engine in ENGINES]
+    if not wanted <= set(known):
+        msg = f"ONLY names {', '.join(sorted(wanted - set(known)))}; there are {', '.join(known)}"
+        raise ValueError(msg)
+    return [engine for engine in ENGINES if not wanted or engine.name in wanted]
 
 
 def measured(engine: Engine, place: Place, number: int) -> Run:
