@@ -22,7 +22,7 @@ PLOTS = ("engines", "latency", "growth")
 
 
 def run(engine, per_second=1e6, number=0):
-    return Run(engine, number, 1_000_000, 1e6 / per_second, 2.0, 2.5, 100.0, {"x-changelog": 7.5, "y": 2.5}, 75.0)
+    return Run(engine, number, 1_000_000, 1e6 / per_second, 2.0, 2.5, 100.0, 0.0, {"x-changelog": 7.5, "y": 2.5}, 75.0)
 
 
 def results():

@@ -19,12 +19,13 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sample(NamedTuple):
-    """A moment of a process: monotonic time, own CPU (user and system), most memory so far and memory now."""
+    """A moment of a process: monotonic time, own CPU (user and system), most memory and memory now, bytes to files."""
 
     at: float
     cpu: float
     peak_mb: float
     now_mb: float
+    disk_bytes: int
 
 
 def sample(pid: int) -> Sample:
@@ -32,7 +33,8 @@ def sample(pid: int) -> Sample:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     status = Path(f"/proc/{pid}/status").read_text()
     peak, now = (_mebibytes(status, name) for name in ("VmHWM:", "VmRSS:"))
-    return Sample(time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS, peak, now)
+    written = int(Path(f"/proc/{pid}/io").read_text().partition("\nwrite_bytes:")[2].split()[0])
+    return Sample(time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS, peak, now, written)
 
 
 def _mebibytes(status: str, name: str) -> float:
@@ -66,6 +68,8 @@ class Run:
     #: The same to its end: with what it had put off until then.
     closed_cpu_seconds: float
     peak_mb: float
+    #: What it wrote to files of its own, by each record: stores and checkpoints.
+    disk_bytes: float
     #: What it wrote to Kafka by topic, warm-up and end included, by each record of it all.
     written_each: dict[str, float]
     #: What a record takes on the topic.
@@ -82,6 +86,7 @@ class Run:
             ended.cpu - begun.cpu,
             span.closed_cpu - begun.cpu,
             ended.peak_mb,
+            (ended.disk_bytes - begun.disk_bytes) / (span.done.records - span.warm.records),
             {topic: size / span.done.records for topic, size in written.items()},
             input_bytes,
         )

@@ -98,10 +98,11 @@ def engines_table(runs: list[Run]) -> str:
                 engine.name, engine.work, number(mine[0].records), spread(mine, lambda run: run.per_second),
                 spread(mine, lambda run: run.cpu_us), spread(mine, lambda run: run.closed_cpu_us),
                 spread(mine, lambda run: run.peak_mb), spread(mine, lambda run: run.kafka_bytes),
+                spread(mine, lambda run: run.disk_bytes),
                 number(ours / theirs) if ours else "",
             ))  # fmt: skip
     head = ("engine", "work", "records", "events/s", "µs CPU/event", "closed", "peak MB", "bytes to Kafka/event",
-            "ours is faster, ×")  # fmt: skip
+            "to disk", "ours is faster, ×")  # fmt: skip
     return table(head, rows)
 
 
