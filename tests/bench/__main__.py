@@ -30,7 +30,7 @@ PARTITIONS, WARM_SHARE = 4, 0.25
 SCALE_COUNT_MIN = 200_000
 PARTS = ("storm", "latency", "growth", "scale")
 #: Who is measured in the storm too: those that come near.
-NEAR = ("ours", "kafka-streams", "kafka-streams-hopping", "flink", "flink-hopping")
+NEAR = ("ours", "kafka-streams", "kafka-streams-memory", "kafka-streams-hopping", "flink", "flink-hopping")
 
 
 @dataclass(frozen=True, slots=True)

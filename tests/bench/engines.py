@@ -84,6 +84,10 @@ ENGINES = (
         missing=jvm.missing,
     ),
     Engine(
+        "kafka-streams-memory", "tumbling 60 s, store in memory",
+        jvm_peer("kafka_streams", "KafkaStreamsPeer", "tumbling", "-Dstore=memory"), missing=jvm.missing,
+    ),
+    Engine(
         "kafka-streams-hopping", "60 s every 5 s", jvm_peer("kafka_streams", "KafkaStreamsPeer", "hopping"), 0.25,
         missing=jvm.missing,
     ),

@@ -25,9 +25,10 @@ CPU is the engine's own process, user and system; *closed* adds what an engine h
 * **The others** keep long, short and count of each key (100 assets) in one 60 s window, and decode three fields by
   hand, because that is faster than any Avro library. A record counts when it has been added, though nothing may have
   been written by then.
-* **Kafka Streams**: RocksDB, at least once, 64 MiB of cache (default 10), commits every 30 s (default), 5,000 records a
-  poll, fetches of 4 MiB, 100 ms of linger, batches of 256 KiB, a retention of a day (its default of two windows opens a
-  RocksDB for every minute of event time); 1 GiB heap, parallel collector.
+* **Kafka Streams**: its store in RocksDB or (`-memory`) in memory, with a changelog, at least once, 64 MiB of cache
+  (default 10), commits every 30 s (default), 5,000 records a poll, fetches of 4 MiB, 100 ms of linger, batches of
+  256 KiB, a retention of a day (with its default of a little over the window, RocksDB opens a store for each minute of
+  event time); 1 GiB heap, parallel collector.
 * **Flink**: parallelism 1, state on the heap, checkpoints every 5 s to files, object reuse, no `keyBy` (the stream is
   reinterpreted as keyed, so that nothing is shuffled), closed windows thrown away; heap and fetches as above.
 * **Quix Streams**: RocksDB with its changelog, commits every 5 s (default), fetches of 4 MiB, 100 ms of linger.
