@@ -1,7 +1,8 @@
 """`make bench`: this job and what people would pick instead, on one broker and one topic, in turn.
 
 Environment: ``ROUNDS``, ``RECORDS`` behind the warm-up; ``LOAD`` and ``HOURS`` of event time, the main table's topic;
-``ONLY`` some engines, or parts (``storm latency growth scale``), and then nothing is written to ``RESULTS.md``.
+``ONLY`` some engines, or parts (``storm latency growth scale``). ``RESULTS.md`` is written where neither ``ONLY`` nor
+another load is asked for.
 """
 
 from __future__ import annotations
@@ -49,13 +50,14 @@ class Plan:
         only = os.environ.get("ONLY", "").replace(",", " ").split()
         parts = [name for name in only if name in PARTS]
         names = [name for name in only if name not in PARTS]
+        load = Load(os.environ.get("LOAD", "ordinary"), hours=float(os.environ.get("HOURS", "0")))
         return cls(
             int(os.environ.get("RECORDS", "4_000_000")),
             int(os.environ.get("ROUNDS", "3")),
-            Load(os.environ.get("LOAD", "ordinary"), hours=float(os.environ.get("HOURS", "0"))),
+            load,
             chosen(names) if names or not only else [],
-            parts or ([] if only else list(PARTS)),
-            not only,
+            parts if only else list(PARTS),
+            not only and load == Load(),
         )
 
 

@@ -125,9 +125,11 @@ def spoken(command: list[str], log: Path) -> Span:
                 word, _, records = line.strip().partition(" ")
                 if word in {"warm", "done"}:
                     marks[word] = Mark(int(records), sample(peer.pid))
+            peer.wait()
         finally:
             patience.cancel()
-            peer.kill() if peer.poll() is None and "done" not in marks else peer.wait()
+            if "done" not in marks:
+                peer.kill()
     assert "done" in marks, f"{command} ended with {peer.returncode}; its log ends:\n{log.read_text()[-3000:]}"
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     closed = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
