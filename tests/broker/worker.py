@@ -124,7 +124,9 @@ class Worker:
         quiet = Quiet(self.broker, self.app_id)
         self.wait_until(quiet, seconds, "at the end of its topics")
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+    def wait_until(
+        self, condition: Callable[[], bool], seconds: float, what: str, poll_seconds: float = 0.2
+    ) -> None:
         """Return when a condition holds; a worker that has gone, or time that has run out, is an error with its log."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -132,7 +134,7 @@ class Worker:
             code = self.process.poll()
             assert code is None, f"the worker ended with {code}; its log ends:\n{self.log_tail()}"
             assert time.monotonic() < deadline, f"not {what} within {seconds:g} s; its log ends:\n{self.log_tail()}"
-            time.sleep(0.2)
+            time.sleep(poll_seconds)
 
     def log_tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
