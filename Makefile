@@ -5,7 +5,7 @@ READY  := .venv/.ready
 KAFKA  := tests/broker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check kafka lock clean
+.PHONY: help demo test lint check fuzz kafka lock clean
 
 help: ## say what there is to make
 	@echo "Liquidation streams. The first target sets up .venv by itself."
@@ -26,6 +26,10 @@ check: $(READY) ## the tests alone, with 100 % branch coverage of core and codec
 	@$(BIN)/pytest --cov --cov-report=
 	@$(BIN)/coverage report --include='streams/core/*,streams/codec/*' --fail-under=100
 
+fuzz: $(READY) ## break inputs, guided by coverage, until nothing new is reached: 5,000,000 and more, over an hour
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock
+	@$(BIN)/python -m tests.fuzz
+
 kafka: $(READY) ## fetch the broker of the tests from Maven Central (needs java and mvn)
 	@$(BIN)/python -m tests.broker.kafka
 
@@ -33,6 +37,8 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock, with has
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH: pip install uv"; exit 1; }
 	@uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+	@uv pip compile --group pyproject.toml:fuzz --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --quiet -o tests/fuzz/requirements.lock
 
 clean: ## remove what make made
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.codec.fields import Fields
+from streams.codec.fields import Fields, shown
 from streams.core.errors import Reason
 from streams.core.events import (
     NOTIONAL_USD_MAX,
@@ -63,7 +63,7 @@ def _price_kind(fields: Fields) -> PriceKind:
     value = fields.values.get("price_kind")
     kind = PRICE_KINDS.get(value) if isinstance(value, str) else None
     if kind is None:
-        detail = f"price_kind must be one of {', '.join(PRICE_KINDS)}, was {value if isinstance(value, str) else None}"
+        detail = f"price_kind must be one of {', '.join(PRICE_KINDS)}, was {shown(value)}"
         raise fields.wrong(Reason.MISSING_FIELD, detail)
     return kind
 
@@ -72,7 +72,7 @@ def _side(fields: Fields) -> PositionSide:
     value = fields.values.get("position_side")
     side = SIDES.get(value) if isinstance(value, str) else None
     if side is None:
-        detail = f"position_side must be LONG or SHORT, was {value if isinstance(value, str) else None}"
+        detail = f"position_side must be LONG or SHORT, was {shown(value)}"
         raise fields.wrong(Reason.UNKNOWN_SIDE, detail)
     return side
 
