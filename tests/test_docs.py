@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, Histogram
 
 from streams import cli, logs, resources
+from streams.access import needed
 from streams.core.errors import Reason
 from streams.metrics import COUNTERS, GAUGES, NAMESPACE, Metrics
 from streams.settings import Settings, variables
@@ -65,7 +66,15 @@ def topics_table():
     return table(("topic", "role", "schema", "must exist", "read by"), rows)
 
 
-TABLES = {"topics": topics_table, "settings": settings_table, "metrics": metrics_table}
+def access_table():
+    rights = {}
+    for right in needed("liquidation-streams"):
+        rights.setdefault((right.kind, right.name), []).append(right.operation)
+    rows = [(kind, f"`{name}`", " and ".join(operations)) for (kind, name), operations in rights.items()]
+    return table(("on", "name", "the job needs"), rows)
+
+
+TABLES = {"access": access_table, "topics": topics_table, "settings": settings_table, "metrics": metrics_table}
 
 
 def block(name):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import TransactionalIdAuthorizationFailed
 from aiokafka.partitioner import murmur2
 from aiokafka.structs import OffsetAndMetadata
 
@@ -31,6 +32,7 @@ class Writer:
     ) -> None:
         self.changelog = changelog
         self._group = group
+        self._name = transactional_id
         self._places: dict[tuple[str, bytes], int] = {}
         self._producer = AIOKafkaProducer(
             **connection, transactional_id=transactional_id, transaction_timeout_ms=timeout_ms, acks="all",
@@ -40,9 +42,13 @@ class Writer:
 
     async def fence(self, owner: tuple[bytes, bytes]) -> int:
         """Shut out the unit's last owner and return the offset of the owner row that says so."""
-        await self._producer.start()
-        async with self._producer.transaction():
-            done = await self._send(self.changelog.topic, self.changelog.partition, [owner])
+        try:
+            await self._producer.start()
+            async with self._producer.transaction():
+                done = await self._send(self.changelog.topic, self.changelog.partition, [owner])
+        except TransactionalIdAuthorizationFailed:
+            msg = f"the login needs WRITE on transactional id {self._name} (or on a prefix of it)"
+            raise ValueError(msg) from None
         return int(done[0].offset)
 
     async def commit(self, flush: Flush, partition: int) -> None:

@@ -48,7 +48,7 @@ class Worker:
 
     """
 
-    def __init__(self, broker: Kafka, app_id: str, folder: Path, **settings: Any) -> None:
+    def __init__(self, broker: Kafka, app_id: str, folder: Path, /, **settings: Any) -> None:
         self.broker = broker
         self.app_id = app_id
         self.settings = settings
