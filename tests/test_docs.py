@@ -150,6 +150,13 @@ def test_every_file_that_is_named_is_there():
     assert [] == [path for path in named if not (ROOT / "streams" / path).exists()]
 
 
+def test_every_test_that_stands_for_a_promise_is_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", README.read_text())
+
+    assert len(named) > 20
+    assert [] == [name for path, name in named if f"def {name}(" not in (ROOT / path).read_text()]
+
+
 def test_every_module_is_in_the_file_map():
     modules = [path for path in (ROOT / "streams").rglob("*.py") if not path.name.startswith("__")]
     text = DESIGN.read_text()
