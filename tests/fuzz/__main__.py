@@ -1,8 +1,7 @@
 """The long fuzz, coverage-guided by atheris: ``python -m tests.fuzz [--inputs N] [--quiet N] [target …]``.
 
 Each target runs in a process of its own until it has had its inputs and no new edge has come for so many.
-What was found stays in ``build/fuzz``; ``--keep`` writes the smallest inputs that reach each edge to ``corpus/``,
-where they are tests.
+What was found stays in ``build/fuzz``; ``--keep`` writes it to ``corpus/``, where it is tests.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import argparse
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -61,25 +59,17 @@ def fuzz(target: str, inputs: int, quiet: int) -> tuple[int, int, int]:
     return done, edges, last
 
 
-def keep(target: str) -> None:
-    """Write the smallest inputs that reach each edge to the corpus."""
-    with tempfile.TemporaryDirectory() as found:
-        options = ["-merge=1", "-use_counters=0", f"-max_len={BYTES_MAX}"]
-        subprocess.run(command(target, *options, found, WORK / target), check=True, stderr=subprocess.DEVNULL)
-        corpus.pack(target, Path(found))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_250_000, help="at least so many a target")
     parser.add_argument("--quiet", type=int, default=500_000, help="and so many since the last new edge")
-    parser.add_argument("--keep", action="store_true", help="do not run; write what was found to the corpus")
+    parser.add_argument("--keep", action="store_true", help="do not run; keep what was found")
     parser.add_argument("targets", nargs="*", default=list(corpus.NAMES))
     given = parser.parse_args()
     total = 0
     for target in given.targets:
         if given.keep:
-            keep(target)
+            corpus.pack(target, WORK / target)
             continue
         began = time.monotonic()
         done, edges, last = fuzz(target, given.inputs, given.quiet)

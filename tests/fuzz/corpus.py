@@ -28,8 +28,9 @@ def unpack(target: str, folder: Path) -> None:
 
 
 def pack(target: str, folder: Path) -> None:
-    """Write the files of a folder as the corpus of a target."""
-    found = sorted((path.read_bytes() for path in folder.iterdir()), key=lambda data: (len(data), data))
+    """Add the files of a folder to the corpus of a target."""
+    found = {*kept(target), *(path.read_bytes() for path in folder.iterdir())} - {*seeds.SEEDS[target]()}
+    found = sorted(found, key=lambda data: (len(data), data))
     FOLDER.mkdir(exist_ok=True)
     lines = [base64.b64encode(data).decode() + "\n" for data in found]
     (FOLDER / f"{target}.txt").write_text("".join(lines))
