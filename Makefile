@@ -5,7 +5,7 @@ READY  := .venv/.ready
 KAFKA  := tests/broker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check chaos sabotage bench test-chart test-cluster test-monitoring test-image kafka lock clean
+.PHONY: help demo test lint check chaos sabotage fuzz bench test-chart test-cluster test-monitoring test-image kafka lock clean
 
 help: ## say what there is to make
 	@echo "Liquidation streams. The first target sets up .venv by itself."
@@ -41,6 +41,10 @@ test-image: $(READY) ## build the image and run the worker from it, unprivileged
 bench: $(READY) ## measure the job beside Kafka Streams, Flink and others (ONLY=ours,kafka-streams ROUNDS=1 RECORDS=400000)
 	@$(BIN)/python -m tests.bench
 
+fuzz: $(READY) ## break inputs, guided by coverage, until nothing new is reached: 5,000,000 and more, over an hour
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock
+	@$(BIN)/python -m tests.fuzz
+
 kafka: $(READY) ## fetch the broker of the tests from Maven Central (needs java and mvn)
 	@$(BIN)/python -m tests.broker.kafka
 
@@ -58,6 +62,8 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock, with has
 		--no-emit-index-url --no-emit-find-links --quiet -o deploy/docker/requirements.lock
 	@uv pip compile tests/bench/peers/requirements.in --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-emit-find-links --quiet -o tests/bench/peers/requirements.lock
+	@uv pip compile --group pyproject.toml:fuzz --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --quiet -o tests/fuzz/requirements.lock
 
 clean: ## remove what make made
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -15,7 +15,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from streams import registries
+from streams import access, registries
 from streams.agents.sources import register
 from streams.codec.encode import Encoder
 from streams.codec.registry import Registry
@@ -122,6 +122,8 @@ def stages(settings: Settings, found: dict[str, int], registry: Registry, encode
 
 def build(settings: Settings) -> engine.Job:
     """Return the job, its topics looked up."""
+    if settings.security_protocol != "PLAINTEXT":
+        access.wait(settings, connection(settings))  # who does not log in has no rights to lack
     registry, writers = registries.for_worker(settings)
     encoder = Encoder(writers, settings.value_format)
     changelogs = tuple(f"{settings.app_id}-{table}-changelog" for table in ("state", "market"))

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from kafka import TopicPartition
 from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 
-from streams import cluster, registry_cli, topics
+from streams import access, cluster, registry_cli, topics
 from streams.settings import Settings, variable
 from streams.topics import Finding, Found
 
@@ -33,7 +33,8 @@ def _brokers(settings: Settings) -> list[Finding]:
     try:
         with cluster.admin(settings) as client:
             there = topics.found(client, wanted)
-            return [*_limits(settings, _broker_config(client)), *topics.check(wanted, there), *_clock(client, there)]
+            found = [*access.findings(client, settings), *topics.check(wanted, there)]
+            return [*_limits(settings, _broker_config(client)), *found, *_clock(client, there)]
     except cluster.ClusterProblem as problem:
         return [Finding(problem=True, sentence=str(problem))]
 

@@ -21,6 +21,9 @@ EVENTS: dict[str, str] = {
     "worker_stopped": "the worker ended, with the reason; nothing unfinished was acknowledged",
 }
 
+#: At DEBUG these write each request as it is sent: that of a PLAIN login is the password.
+_TALKATIVE = ("aiokafka.conn", "kafka")
+
 
 def configure(log_format: Literal["json", "console"], log_level: str) -> None:
     """Send all logs, those of the libraries included, to stderr in one form."""
@@ -46,6 +49,8 @@ def configure(log_format: Literal["json", "console"], log_level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(log_level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
 
 
 def _renderer(log_format: str) -> list[structlog.typing.Processor]:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, Histogram
 
 from streams import cli, logs, resources
+from streams.access import needed
 from streams.core.errors import Reason
 from streams.metrics import COUNTERS, GAUGES, NAMESPACE, Metrics
 from streams.settings import Settings, variables
@@ -65,7 +66,15 @@ def topics_table():
     return table(("topic", "role", "schema", "must exist", "read by"), rows)
 
 
-TABLES = {"topics": topics_table, "settings": settings_table, "metrics": metrics_table}
+def access_table():
+    rights = {}
+    for right in needed("liquidation-streams"):
+        rights.setdefault((right.kind, right.name), []).append(right.operation)
+    rows = [(kind, f"`{name}`", " and ".join(operations)) for (kind, name), operations in rights.items()]
+    return table(("on", "name", "the job needs"), rows)
+
+
+TABLES = {"access": access_table, "topics": topics_table, "settings": settings_table, "metrics": metrics_table}
 
 
 def block(name):
@@ -139,6 +148,13 @@ def test_every_file_that_is_named_is_there():
 
     assert [] == [link for link in links if not (ROOT / link).exists()]
     assert [] == [path for path in named if not (ROOT / "streams" / path).exists()]
+
+
+def test_every_test_that_stands_for_a_promise_is_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", README.read_text())
+
+    assert len(named) > 20
+    assert [] == [name for path, name in named if f"def {name}(" not in (ROOT / path).read_text()]
 
 
 def test_every_module_is_in_the_file_map():

@@ -58,6 +58,16 @@ def test_an_error_brings_its_traceback_in_the_same_line(capsys):
     assert "ValueError: invalid literal" in json.loads(line)["exception"]
 
 
+@pytest.mark.parametrize("name", ["aiokafka.conn", "kafka.conn"])
+def test_requests_as_they_are_sent_are_logged_at_no_level(capsys, name):
+    # That of a PLAIN login is the password.
+    logs.configure("json", "DEBUG")
+    logging.getLogger(name).debug("Request: %s", "secret")
+    logging.getLogger("aiokafka.client").debug("metadata")
+
+    assert ["metadata"] == [json.loads(line)["event"] for line in lines(capsys)]
+
+
 def test_what_is_below_the_level_is_not_logged(capsys):
     logs.configure("json", "WARNING")
     structlog.get_logger("streams").info("unit_restored")

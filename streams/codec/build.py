@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.codec.fields import Fields
+from streams.codec.fields import Fields, shown
 from streams.core.errors import Reason
 from streams.core.events import (
     NOTIONAL_USD_MAX,
@@ -23,7 +23,10 @@ from streams.core.events import (
 
 #: How far a notional may be from price × quantity, as a fraction of the notional.
 NOTIONAL_TOLERANCE = 0.01
-FUNDING_INTERVAL_HOURS_MAX = 24
+#: No venue settles more often than each few seconds, or more than all of a position at once, or holds a quadrillion.
+FUNDING_INTERVAL_HOURS_MIN, FUNDING_INTERVAL_HOURS_MAX = 1e-3, 24
+FUNDING_RATE_MAX = 1.0
+OPEN_INTEREST_USD_MAX = 1e15
 SIDES = {side.name: side for side in PositionSide}
 PRICE_KINDS = {kind.value: kind for kind in PriceKind}
 
@@ -63,7 +66,7 @@ def _price_kind(fields: Fields) -> PriceKind:
     value = fields.values.get("price_kind")
     kind = PRICE_KINDS.get(value) if isinstance(value, str) else None
     if kind is None:
-        detail = f"price_kind must be one of {', '.join(PRICE_KINDS)}, was {value if isinstance(value, str) else None}"
+        detail = f"price_kind must be one of {', '.join(PRICE_KINDS)}, was {shown(value)}"
         raise fields.wrong(Reason.MISSING_FIELD, detail)
     return kind
 
@@ -72,7 +75,7 @@ def _side(fields: Fields) -> PositionSide:
     value = fields.values.get("position_side")
     side = SIDES.get(value) if isinstance(value, str) else None
     if side is None:
-        detail = f"position_side must be LONG or SHORT, was {value if isinstance(value, str) else None}"
+        detail = f"position_side must be LONG or SHORT, was {shown(value)}"
         raise fields.wrong(Reason.UNKNOWN_SIDE, detail)
     return side
 
@@ -106,12 +109,19 @@ def funding(fields: Fields, arrival: Arrival) -> Funding:
     instrument = fields.instrument()
     rate = fields.number("funding_rate")
     interval = fields.positive("funding_interval_hours")
-    if interval > FUNDING_INTERVAL_HOURS_MAX:
-        detail = f"funding_interval_hours must be at most {FUNDING_INTERVAL_HOURS_MAX}, was {interval}"
+    if abs(rate) > FUNDING_RATE_MAX:
+        detail = f"funding_rate must be at most {FUNDING_RATE_MAX:g} (a fraction) on either side of 0, was {rate}"
+        raise fields.wrong(Reason.ABOVE_CEILING, detail)
+    if not FUNDING_INTERVAL_HOURS_MIN <= interval <= FUNDING_INTERVAL_HOURS_MAX:
+        bounds = f"at least {FUNDING_INTERVAL_HOURS_MIN} and at most {FUNDING_INTERVAL_HOURS_MAX}"
+        detail = f"funding_interval_hours must be {bounds}, was {interval}"
         raise fields.wrong(Reason.IMPOSSIBLE_NUMBER, detail)
     predicted = None if fields.absent("predicted_rate") else fields.number("predicted_rate")
     mark_price = None if fields.absent("mark_price") else fields.positive("mark_price")
     open_interest_usd = None if fields.absent("open_interest_usd") else fields.not_negative("open_interest_usd")
+    if open_interest_usd is not None and open_interest_usd > OPEN_INTEREST_USD_MAX:
+        detail = f"open_interest_usd must be at most {OPEN_INTEREST_USD_MAX:.0f}, was {open_interest_usd}"
+        raise fields.wrong(Reason.ABOVE_CEILING, detail)
     next_time_ms = None if fields.absent("next_funding_time") else fields.time_ms("next_funding_time")
     times = _times(fields, arrival)
     fields.keyed(arrival.key, instrument.asset)

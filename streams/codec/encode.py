@@ -13,8 +13,10 @@ from streams.codec import wire
 from streams.codec.batch import RecordBatch, Refused
 from streams.codec.values import ValueFormat
 
-#: A dead letter keeps so much of its key and of its value; the rest is at its coordinates (bytes).
-KEPT_BYTES_MAX = 65_536
+#: A dead letter keeps so much of its key and of its value (bytes); the rest is at its coordinates.
+#: In JSON a byte may take six characters, and all of them must fit into a batch of the producer.
+KEY_BYTES_MAX, VALUE_BYTES_MAX = 4_096, 32_768
+DETAIL_CHARACTERS_MAX = 1_000
 
 
 class Encoder:
@@ -64,12 +66,12 @@ def dead_letter(batch: RecordBatch, refused: Refused) -> dict[str, Any]:
     key, value = batch.keys[refused.index], batch.values[refused.index]
     return {
         "reason": refused.reason.value,
-        "detail": refused.detail.encode(errors="replace").decode(),
+        "detail": refused.detail[:DETAIL_CHARACTERS_MAX].encode(errors="replace").decode(),
         "topic": batch.topic,
         "partition": batch.partition,
         "offset": int(batch.offsets[refused.index]),
-        "key": key if key is None else key[:KEPT_BYTES_MAX],
-        "value": value if value is None else value[:KEPT_BYTES_MAX],
+        "key": key if key is None else key[:KEY_BYTES_MAX],
+        "value": value if value is None else value[:VALUE_BYTES_MAX],
         "schema_id": refused.schema_id,
         "timestamp": int(batch.timestamps[refused.index]),
     }

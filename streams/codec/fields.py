@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ TIME_MS_MIN = 1_262_304_000_000
 TIME_MS_END = 4_102_444_800_000
 #: Names become keys of state; nobody's symbol is longer (UTF-8 bytes).
 NAME_BYTES_MAX = 100
+#: They are parts of keys with separators in between, and lines on terminals: nothing that ends or turns a line.
+_UNUSABLE = re.compile("[\x00-\x1f|\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _SHOWN_MAX = 80
 
 
@@ -37,6 +40,18 @@ def utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def usable(name: str) -> bool:
+    r"""Say whether a text can be part of a key.
+
+    Examples
+    --------
+    >>> usable("BTC-USDT"), usable("\u5e01\u5b89"), usable("A|B"), usable("A\x1fB")
+    (True, True, False, False)
+
+    """
+    return _UNUSABLE.search(name) is None
 
 
 class Fields:
@@ -66,6 +81,9 @@ class Fields:
         value = self.text(name)
         if len(value.encode()) > NAME_BYTES_MAX:
             raise self.wrong(Reason.UNDECODABLE, f"{name} must have at most {NAME_BYTES_MAX} bytes: {shown(value)}")
+        if not usable(value):
+            detail = f"{name} must be without | and control characters, was {shown(value)}"
+            raise self.wrong(Reason.UNDECODABLE, detail)
         return value
 
     def instrument(self) -> Instrument:

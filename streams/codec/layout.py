@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streams.codec.batch import ROOM, Joined, RecordBatch
 from streams.codec.build import NOTIONAL_TOLERANCE, PRICE_KINDS, SIDES
 from streams.codec.columns import SPAN_BYTES_MAX, ColumnDecoder, Nullable, Spans, Unsupported
-from streams.codec.fields import NAME_BYTES_MAX, TIME_MS_END, TIME_MS_MIN
+from streams.codec.fields import NAME_BYTES_MAX, TIME_MS_END, TIME_MS_MIN, usable
 from streams.codec.identity import SEED, absorb_columns, ascii_columns, words_of
 from streams.codec.instruments import InstrumentIndex
 from streams.codec.schema import Node
@@ -139,9 +139,10 @@ class Layout:
                 return None
             texts = [buffer.octets[start : start + length].tobytes() for start, length in _at(names, index)]
             try:
-                return Instrument(*(text.decode() for text in texts)) if all(texts) else None
+                spelt = [text.decode() for text in texts]
             except UnicodeDecodeError:
                 return None
+            return Instrument(*spelt) if all(spelt) and all(map(usable, spelt)) else None
 
         code = instruments.lookup(hashes, spell)
         known = code >= 0

@@ -22,6 +22,9 @@ from streams.core.reading import Reading
 if TYPE_CHECKING:
     from streams.core.events import ExchangeFlow
 
+#: Exchanges of one asset: they are one row, which must fit into a batch.
+EXCHANGES_MAX = 200
+
 
 class _Period(NamedTuple):
     end_ms: int
@@ -120,6 +123,9 @@ class FlowContext:
                 f"flows of {flow.asset} on {flow.exchange}: the context of a partition takes "
                 f"at most instruments_max={self._rule.instruments_max} pairs of asset and exchange"
             )
+            raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, detail)
+        if len(self._assets.get(flow.asset, ())) >= EXCHANGES_MAX:
+            detail = f"flows of {flow.asset} on {flow.exchange}: an asset has at most {EXCHANGES_MAX} exchanges"
             raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, detail)
         self._count += 1
 

@@ -3,7 +3,7 @@
 For each record in log order, with the asset's clock and the partition's clock
 taken as if the record were accepted:
 
-* a new instrument beyond the limit is refused (``too_many_instruments``);
+* a new instrument beyond the limit, or of an exchange beyond theirs, is refused (``too_many_instruments``);
 * more than 24 h behind its asset's clock is refused (``too_old``);
 * a *duplicate* has the exchange, symbol and liquidation_id of an accepted
   record that is less than the horizon behind the asset's clock, and less than
@@ -35,12 +35,16 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class ScreenRule:
-    """How late, how long ago and how many: milliseconds and a count."""
+    """How late, how long ago and how many: milliseconds and counts.
+
+    Exchanges have a limit of their own: messages of an asset and of the market list them all, and must stay small.
+    """
 
     lateness_ms: int = 2_000
     market_lateness_ms: int = 5_000
     duplicate_horizon_ms: int = HOUR_MS
     instruments_max: int = 20_000
+    exchanges_max: int = 200
 
 
 @dataclass(slots=True)
@@ -143,11 +147,9 @@ class Screen:
     def _at_once(self, columns: LiquidationColumns, code: Ints, before: Ints) -> Accepted | None:
         """Judge a batch in which nothing is refused and no duplicate could move a clock; None if it is not one."""
         time = columns.event_time_ms
-        new = sum(instrument not in self.instruments for instrument in columns.instruments)
         latest = before.copy()
         np.maximum.at(latest, code, time)
-        crowded = len(self.instruments) + new > self.rule.instruments_max
-        if crowded or (time < latest[code] - DAY_MS).any() or self._forgets(before, time):
+        if self._crowded(columns.instruments) or (time < latest[code] - DAY_MS).any() or self._forgets(before, time):
             return None
         first, where, known = self._repeated(columns)
         if (time[where] > known).any():
@@ -159,6 +161,15 @@ class Screen:
         index = np.delete(np.arange(len(time)), duplicates)
         self.seen.times.put(columns.identity[first], time[first])
         return self._judged(index, asset_clock[index], clock[index], time[index], duplicates.tolist(), [])
+
+    def _crowded(self, met: list[Instrument]) -> bool:
+        new = {instrument for instrument in met if instrument not in self.instruments}
+        if not new:
+            return False
+        exchanges = {instrument.exchange for instrument in self.instruments | new}
+        return (
+            len(self.instruments) + len(new) > self.rule.instruments_max or len(exchanges) > self.rule.exchanges_max
+        )
 
     def _repeated(self, columns: LiquidationColumns) -> tuple[Ints, Ints, Ints]:
         """Return the positions of identities that are new, those of all others, and the newest event time of these."""
@@ -202,6 +213,7 @@ class Screen:
         rule, times = self.rule, self.seen.times.find(columns.identity)
         seen = {key: time for key, time in zip(columns.identity.tolist(), times.tolist(), strict=True) if time >= 0}
         instruments, clocks, clock = set(self.instruments), dict(self.asset_clock_ms), self.clock_ms
+        exchanges = {instrument.exchange for instrument in instruments}
         index, asset_clock, partition_clock, duplicates = [], [], [], []
         refused: list[tuple[int, Reason, str]] = []
         for at, (code, time, key) in enumerate(
@@ -212,7 +224,7 @@ class Screen:
             if known is not None and clock is not None and not _remembered(known, clock):
                 known = None
             mine, all_ = max(_or(known), time), max(_or(clock), time)
-            refusal = self._refusal(instrument, instruments, mine, time)
+            refusal = self._refusal(instrument, instruments, exchanges, mine, time)
             if refusal:
                 refused.append((at, *refusal))
                 continue
@@ -225,6 +237,7 @@ class Screen:
             seen[key] = max(time, twin or 0)
             clocks[instrument.asset], clock = mine, all_
             instruments.add(instrument)
+            exchanges.add(instrument.exchange)
             index.append(at)
             asset_clock.append(mine)
             partition_clock.append(all_)
@@ -236,7 +249,7 @@ class Screen:
         )
 
     def _refusal(
-        self, instrument: Instrument, known: set[Instrument], clock: int, time: int
+        self, instrument: Instrument, known: set[Instrument], exchanges: set[str], clock: int, time: int
     ) -> tuple[Reason, str] | None:
         if time < clock - DAY_MS:
             behind = (clock - time) / HOUR_MS
@@ -248,6 +261,11 @@ class Screen:
             return Reason.TOO_MANY_INSTRUMENTS, (
                 f"{instrument.exchange} {instrument.symbol} would be instrument {len(known) + 1} of this partition; "
                 f"STREAMS_INSTRUMENTS_MAX is {self.rule.instruments_max}"
+            )
+        if instrument.exchange not in exchanges and len(exchanges) >= self.rule.exchanges_max:
+            return Reason.TOO_MANY_INSTRUMENTS, (
+                f"{instrument.exchange} {instrument.symbol} would be of exchange {len(exchanges) + 1} of this "
+                f"partition; there may be {self.rule.exchanges_max}"
             )
         return None
 

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import TransactionalIdAuthorizationFailed
 from aiokafka.partitioner import murmur2
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.units.unit import Flush
 
 Pairs = list[tuple[bytes, bytes | None]]
-_BATCH_BYTES = 262_144
+BATCH_BYTES = 262_144
 _REQUEST_BYTES = 1_048_576
+_PLACES_MAX = 65_536
 
 
 class Writer:
@@ -30,18 +32,23 @@ class Writer:
     ) -> None:
         self.changelog = changelog
         self._group = group
+        self._name = transactional_id
         self._places: dict[tuple[str, bytes], int] = {}
         self._producer = AIOKafkaProducer(
             **connection, transactional_id=transactional_id, transaction_timeout_ms=timeout_ms, acks="all",
-            max_batch_size=_BATCH_BYTES, max_request_size=_REQUEST_BYTES, linger_ms=0,
+            max_batch_size=BATCH_BYTES, max_request_size=_REQUEST_BYTES, linger_ms=0,
             retry_backoff_ms=10,  # the default of 100 is slept whole when the coordinator is a moment behind
         )  # fmt: skip
 
     async def fence(self, owner: tuple[bytes, bytes]) -> int:
         """Shut out the unit's last owner and return the offset of the owner row that says so."""
-        await self._producer.start()
-        async with self._producer.transaction():
-            done = await self._send(self.changelog.topic, self.changelog.partition, [owner])
+        try:
+            await self._producer.start()
+            async with self._producer.transaction():
+                done = await self._send(self.changelog.topic, self.changelog.partition, [owner])
+        except TransactionalIdAuthorizationFailed:
+            msg = f"the login needs WRITE on transactional id {self._name} (or on a prefix of it)"
+            raise ValueError(msg) from None
         return int(done[0].offset)
 
     async def commit(self, flush: Flush, partition: int) -> None:
@@ -66,6 +73,8 @@ class Writer:
         found = self._places.get((topic, key))
         if found is None:
             count = len(await self._producer.partitions_for(topic))
+            if len(self._places) >= _PLACES_MAX:
+                self._places.clear()  # each dead letter has a key of its own
             found = self._places[topic, key] = (murmur2(key) & 0x7FFFFFFF) % count
         return found
 
@@ -78,7 +87,7 @@ class Writer:
                 waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
                 batch = self._producer.create_batch()
                 if batch.append(key=key, value=value, timestamp=None) is None:
-                    msg = f"a record of {len(value or b'')} bytes for {topic} is larger than a batch of {_BATCH_BYTES}"
+                    msg = f"a record of {len(value or b'')} bytes for {topic} is larger than a batch of {BATCH_BYTES}"
                     raise ValueError(msg)
         if batch.record_count():
             waiting.append(await self._producer.send_batch(batch, topic, partition=partition))

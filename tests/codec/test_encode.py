@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from streams.codec.batch import Refused
-from streams.codec.encode import KEPT_BYTES_MAX, Encoder, dead_letter
+from streams.codec.encode import KEY_BYTES_MAX, VALUE_BYTES_MAX, Encoder, dead_letter
 from streams.codec.registry import FileRegistry
 from streams.codec.values import ValueReader
 from streams.core.errors import Reason
+from streams.engine.transaction import BATCH_BYTES
 from tests.codec.builders import T, batch, funding, liquidation, registry, schema
 
 
@@ -64,11 +65,21 @@ def test_a_dead_letter_of_a_null_has_nulls():
     assert found == ValueReader(registry()).read(encoder().encode("dead-letters", found))
 
 
-def test_a_dead_letter_keeps_64_kib():
-    big = batch([bytes(KEPT_BYTES_MAX + 1)] * 2, keys=[bytes(KEPT_BYTES_MAX + 1), bytes(KEPT_BYTES_MAX)])
-    letters = [dead_letter(big, Refused(index, Reason.UNDECODABLE, "", None)) for index in (0, 1)]
+def test_a_dead_letter_keeps_so_much_of_its_key_and_value():
+    big = batch([bytes(VALUE_BYTES_MAX + 1), b""], keys=[bytes(KEY_BYTES_MAX + 1), bytes(KEY_BYTES_MAX)])
+    letters = [dead_letter(big, Refused(index, Reason.UNDECODABLE, "x" * 9_999, None)) for index in (0, 1)]
 
-    assert [(65_536, 65_536)] * 2 == [(len(each["key"]), len(each["value"])) for each in letters]
+    assert [(4_096, 32_768), (4_096, 0)] == [(len(each["key"]), len(each["value"])) for each in letters]
+    assert 1_000 == len(letters[0]["detail"])
+
+
+@pytest.mark.parametrize("value_format", ["avro", "json"])
+def test_the_largest_dead_letter_fits_into_a_batch(value_format):
+    # Every byte of it is six characters in JSON, every character of its sentence too.
+    worst = batch([b"\x01" * 10**6], keys=[b"\xff" * 10**6], topic="open-interest")
+    letter_ = dead_letter(worst, Refused(0, Reason.UNDECODABLE, "\x01" * 10**6, 2**31 - 1))
+
+    assert len(encoder(value_format).encode("dead-letters", letter_)) < BATCH_BYTES - 1_024
 
 
 def test_a_detail_that_is_no_utf_8_can_be_written_all_the_same():

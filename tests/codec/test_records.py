@@ -65,7 +65,7 @@ def test_optional_fields_may_be_null_or_not_there(topic, fields):
             "funding",
             "funding_interval_hours",
             [1e-3, 1.0, 8.0, 24.0],
-            [0.0, -8.0, math.nextafter(24.0, 25.0), math.nan],
+            [0.0, 9e-4, -8.0, math.nextafter(24.0, 25.0), math.nan],
         ),
         ("funding", "mark_price", [1e-9], [0.0, -1.0, math.nan, math.inf]),
         ("funding", "open_interest_usd", [0.0, 1.0], [-1e-9, math.nan, math.inf]),
@@ -84,6 +84,21 @@ def test_numbers_are_checked_at_their_edges(topic, field, possible, impossible):
     assert [None] * len(possible) == [reason(topic, **{field: value}) for value in possible]
     expected = [Reason.IMPOSSIBLE_NUMBER] * len(impossible)
     assert expected == [reason(topic, **{field: value}) for value in impossible]
+
+
+@pytest.mark.parametrize(
+    ("field", "possible", "impossible"),
+    [("funding_rate", [1.0, -1.0], [1.001, -1.001, 1e308]), ("open_interest_usd", [1e15], [1.001e15, 1e308])],
+)
+def test_funding_is_refused_above_what_its_numbers_can_hold(field, possible, impossible):
+    assert [None] * len(possible) == [reason("funding", **{field: value}) for value in possible]
+    assert [Reason.ABOVE_CEILING] * len(impossible) == [reason("funding", **{field: value}) for value in impossible]
+
+
+@pytest.mark.parametrize("mark", ["|", "\0", "\x1f", "\x7f", "\x9f", "\u2028", "\u202e", "\u2066"])
+@pytest.mark.parametrize("topic", sorted(MAKE))
+def test_a_name_has_nothing_that_ends_a_key_or_turns_a_line(topic, mark):
+    assert Reason.UNDECODABLE == reason(topic, exchange=f"a{mark}b")
 
 
 @pytest.mark.parametrize("topic", sorted(MAKE))

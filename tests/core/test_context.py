@@ -6,6 +6,7 @@ import math
 import pytest
 
 from streams.core.context import Before, ContextRule, ContextTracker
+from streams.core.context_flows import EXCHANGES_MAX
 from streams.core.errors import InvalidEvent, Reason
 from streams.core.reading import Reading
 from tests.core.context_builders import DAY, HOUR, MINUTE, SECOND, SHORT, T, fed, flow, interest, minutes, quote
@@ -226,3 +227,10 @@ def test_one_more_than_the_limit_is_refused_and_the_known_ones_go_on(known, refu
         fed(known, known, refused, rule=ContextRule(instruments_max=1))
 
     assert caught.value.reason == Reason.TOO_MANY_INSTRUMENTS
+
+
+def test_an_asset_has_so_many_exchanges_and_no_more():
+    known = [flow(T, 1.0, f"e{number}") for number in range(EXCHANGES_MAX)]
+
+    with pytest.raises(InvalidEvent, match="an asset has at most 200 exchanges"):
+        fed(*known, known[0], flow(T, 1.0, "one more"))

@@ -93,6 +93,16 @@ def test_an_instrument_beyond_the_limit_is_refused_and_known_ones_go_on():
     assert [0, 2] == again.index.tolist()
 
 
+def test_one_exchange_more_than_there_may_be_is_refused_and_those_that_are_known_go_on():
+    screen = Screen(ScreenRule(exchanges_max=2))
+    first = screen.accept(columns(*(liquidation(exchange=name) for name in ("a", "b"))))
+    second = screen.accept(columns(*(liquidation(T + 1, exchange=name, asset="ETH") for name in ("a", "c", "b"))))
+
+    assert ([0, 1], [0, 2]) == (first.index.tolist(), second.index.tolist())
+    assert [(1, Reason.TOO_MANY_INSTRUMENTS)] == [each[:2] for each in second.refused]
+    assert second.refused[0][2].endswith("would be of exchange 3 of this partition; there may be 2")
+
+
 def test_a_clock_that_the_partition_no_longer_remembers_counts_as_none():
     #  BTC at T, then ETH two days later: BTC may begin anew, even before T - 24 h
     screen = Screen(ScreenRule())

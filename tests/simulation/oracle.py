@@ -85,6 +85,9 @@ class Partition:
             return "too_old"
         if name not in self.assets and len(self.assets) >= self.screen.instruments_max:
             return "too_many_instruments"
+        exchanges = {known.partition("|")[0] for known in self.assets} | {event.instrument.exchange}
+        if name not in self.assets and len(exchanges) > self.screen.exchanges_max:
+            return "too_many_instruments"
         identity = (event.instrument.exchange, event.instrument.symbol, event.liquidation_id)
         horizon = self.screen.duplicate_horizon_ms
         if self.accepted.get(identity, -1) > max(asset_clock - horizon, clock - horizon - HOUR_MS):

@@ -1,0 +1,228 @@
+"""Each override of Faust: what it is for, and that this is lost without it.
+
+A check is run twice: as things are, and with the override taken away, where it must fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from types import SimpleNamespace
+
+import faust
+import pytest
+from faust.exceptions import DecodeError
+from faust.transport.utils import DefaultSchedulingStrategy
+from faust.types import TP
+
+from streams.engine import batching, recovery, transport
+from streams.engine.batching import BatchScheduler, BatchSchema
+from streams.engine.recovery import Recovery, TableManager
+from streams.engine.transport import Consumer, ConsumerThread
+from tests.engine.jobs import CHANGELOG, Calls, job, record
+
+# A consumer that was never started says so when it is collected.
+pytestmark = pytest.mark.filterwarnings("ignore:Unclosed AIOKafka:ResourceWarning")
+TP0, TP1 = TP("liquidations", 0), TP("liquidations", 1)
+
+
+async def a_transaction_that_was_aborted_upstream_is_not_read():
+    app = job()
+    consumer = app.consumer._thread._create_worker_consumer(app.transport)
+
+    assert "read_committed" == consumer._isolation_level
+    assert not app.consumer.in_transaction  # Faust would make transactions of its own
+
+
+async def a_full_queue_does_not_stop_its_partition():
+    consumer = job().consumer
+    consumer._active_partitions = {TP0}
+    consumer.on_buffer_full(TP0)
+
+    assert {TP0} == consumer._active_partitions
+
+
+async def offsets_between_two_batches_are_not_listed():
+    consumer = job().consumer
+    await consumer._add_gap(TP0, 0, 10**9)
+
+    assert not consumer._gap
+
+
+async def faust_commits_nothing_and_counts_no_acknowledgements():
+    consumer = job().consumer
+    consumer._acked[TP0].extend([7, 8])
+
+    assert consumer._new_offset(TP0) is None
+    assert [] == consumer._acked[TP0]
+
+
+async def sources_are_sought_to_the_commit_row_or_the_beginning():
+    app, calls = job(), Calls()
+    consumer = app.consumer
+    consumer.seek_to_committed = calls.awaited("committed", {TP0: 99, TP1: 99})
+    consumer.assignment = lambda: {TP0, TP1}
+    consumer.earliest_offsets = calls.awaited("earliest", {TP1: 3})
+    consumer.seek_wait = calls.awaited("seek")
+    consumer.scheduler = BatchScheduler()
+    app.owners.positions = lambda assignment: {TP0: 7, TP1: None}
+    app.owners.sought = calls.sync("sought")
+    await consumer.perform_seek()
+
+    assert [("committed",), ("earliest", TP1), ("seek", {TP0: 7, TP1: 3}), ("sought", {TP0: 7, TP1: 3})] == calls
+    assert {TP0: 7, TP1: 3} == consumer.scheduler.expected
+
+
+async def a_delivery_is_awaited_without_a_task():
+    async def delivery():
+        return asyncio.current_task()
+
+    suspended = asyncio.sleep(60)
+    found = await job().consumer.wait_first(delivery(), suspended)
+
+    assert asyncio.current_task() is found
+    assert "CORO_CLOSED" == inspect.getcoroutinestate(suspended)
+
+
+async def a_small_fetch_is_followed_by_a_pause_and_a_large_one_is_not():
+    app = job()
+    consumer, slept = app.consumer, Calls()
+    sizes = iter([1, 5_000, 1])
+    consumer.can_resume_flow.set()
+    consumer.flow_active = True
+    consumer._active_partitions = {TP0}
+
+    async def getmany(**_):
+        return {TP0: [None] * next(sizes)}
+
+    consumer._getmany = getmany
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "asyncio", SimpleNamespace(sleep=slept.awaited("slept")))
+        for _ in range(3):
+            await consumer._wait_next_records(1.0)
+
+    assert [("slept", consumer.linger_seconds)] == slept
+
+
+async def a_consumer_thread_of_ours_reads():
+    assert isinstance(job().consumer._thread, ConsumerThread)
+
+
+async def a_fetch_is_one_record_a_partition_that_knows_where_it_was_read_from():
+    scheduler = BatchScheduler()
+    scheduler.expected = {TP0: 4}
+    found = dict(scheduler.iterate({TP0: [record(6), record(9)], TP1: []}))
+
+    assert [TP0] == list(found)
+    assert (9, 4, [6, 9]) == (found[TP0].offset, found[TP0].begins, found[TP0].value.batch.offsets.tolist())
+    assert {TP0: 10} == scheduler.expected
+
+
+async def a_batch_is_handed_through():
+    assert "batch" == BatchSchema().loads_value(job(), SimpleNamespace(value="batch"))
+
+
+async def a_key_is_not_looked_at():
+    assert BatchSchema(key_type=int, key_serializer="json").loads_key(job(), SimpleNamespace(key=b"no json")) is None
+
+
+async def an_assignment_is_fenced_and_read_by_us():
+    app, calls = job(), Calls()
+    app.owners.take = calls.awaited("take")
+    changelogs = {TP(CHANGELOG, 1), TP(CHANGELOG, 0)}
+    highwaters = {TP(CHANGELOG, 0): 12}
+    await app.tables.recovery._build_highwaters(None, changelogs, highwaters, "active")
+    await app.tables.recovery._build_highwaters(None, changelogs, highwaters, "standby")
+
+    assert [("take", sorted(changelogs))] == calls
+    assert {} == highwaters
+
+
+async def no_changelog_is_asked_for_its_beginning():
+    offsets = {}
+    await job().tables.recovery._build_offsets(None, {TP(CHANGELOG, 0)}, offsets, "active")
+
+    assert {} == offsets
+
+
+async def no_changelog_is_sought():
+    await job().tables.recovery._seek_offsets(None, {TP(CHANGELOG, 0)}, {TP(CHANGELOG, 0): 5}, "active")
+
+
+async def nothing_is_left_to_recover():
+    found = job().tables.recovery
+    found.active_highwaters[TP(CHANGELOG, 0)] = 12  # a marker behind the last record: nobody would ever get there
+
+    assert not found.need_recovery()
+
+
+async def nothing_flows_before_it_is_sought_and_all_state_is_there():
+    app, calls = job(), Calls()
+    found = app.tables.recovery
+    app.consumer.stop_flow = calls.sync("stop_flow")
+    app.owners.assert_taken = calls.sync("assert_taken")
+    app.on_rebalance_complete = SimpleNamespace(send=calls.awaited("faust goes on"))
+    app.consumer.assignment = set
+    app.owners.resumed = calls.sync("resumed")
+    await found.on_recovery_completed(generation_id=-1)
+
+    assert ["stop_flow", "assert_taken", "faust goes on", "resumed"] == [name for name, *_ in calls]
+
+
+async def tables_are_recovered_by_us():
+    assert isinstance(job().tables.recovery, Recovery)
+
+
+CHECKS = {
+    (ConsumerThread, "_create_worker_consumer"): a_transaction_that_was_aborted_upstream_is_not_read,
+    (Consumer, "_new_consumer_thread"): a_consumer_thread_of_ours_reads,
+    (Consumer, "on_buffer_full"): a_full_queue_does_not_stop_its_partition,
+    (Consumer, "_add_gap"): offsets_between_two_batches_are_not_listed,
+    (Consumer, "_new_offset"): faust_commits_nothing_and_counts_no_acknowledgements,
+    (Consumer, "perform_seek"): sources_are_sought_to_the_commit_row_or_the_beginning,
+    (Consumer, "wait_first"): a_delivery_is_awaited_without_a_task,
+    (Consumer, "_wait_next_records"): a_small_fetch_is_followed_by_a_pause_and_a_large_one_is_not,
+    (BatchScheduler, "iterate"): a_fetch_is_one_record_a_partition_that_knows_where_it_was_read_from,
+    (BatchSchema, "loads_key"): a_key_is_not_looked_at,
+    (BatchSchema, "loads_value"): a_batch_is_handed_through,
+    (Recovery, "_build_highwaters"): an_assignment_is_fenced_and_read_by_us,
+    (Recovery, "_build_offsets"): no_changelog_is_asked_for_its_beginning,
+    (Recovery, "_seek_offsets"): no_changelog_is_sought,
+    (Recovery, "need_recovery"): nothing_is_left_to_recover,
+    (Recovery, "on_recovery_completed"): nothing_flows_before_it_is_sought_and_all_state_is_there,
+    (TableManager, "recovery"): tables_are_recovered_by_us,
+}  # fmt: skip
+NAMES = [check.__name__ for check in CHECKS.values()]
+WITH_NAMES = pytest.mark.parametrize(("where", "check"), CHECKS.items(), ids=NAMES)
+
+
+@WITH_NAMES
+def test_as_things_are(where, check):
+    asyncio.run(check())
+
+
+@WITH_NAMES
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_not_without_the_override(where, check, monkeypatch):
+    monkeypatch.delattr(*where)
+
+    with pytest.raises((AssertionError, AttributeError, TypeError, ValueError, KeyError, TimeoutError, DecodeError)):
+        asyncio.run(asyncio.wait_for(check(), 5))
+
+
+def test_every_override_is_checked():
+    bases = (faust.Schema, DefaultSchedulingStrategy)
+    ours = [
+        each for module in (batching, recovery, transport) for each in vars(module).values()
+        if inspect.isclass(each) and each.__module__ == module.__name__
+    ]  # fmt: skip
+    overrides = {
+        (each, name) for each in ours for name in vars(each) if not name.startswith("__") and name != "Consumer"
+        if any(name in vars(base) for base in each.__mro__[1:-1] or bases) and callable_of(each, name)
+    }  # fmt: skip
+
+    assert overrides == set(CHECKS)
+
+
+def callable_of(owner, name):
+    return callable(getattr(owner, name)) or isinstance(vars(owner)[name], property)

@@ -1,0 +1,108 @@
+"""One flush is one transaction: what goes when, and what a failure in it does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.engine import transaction
+from streams.engine.transaction import BATCH_BYTES, Writer
+from streams.units.unit import Flush, Message
+from tests.engine.jobs import CHANGELOG, Calls
+
+
+class Batch(list):
+    """A batch of the producer: what does not fit is refused."""
+
+    size = 0
+
+    def append(self, *, key, value, timestamp):
+        size = len(key) + len(value or b"")
+        if self.size + size > BATCH_BYTES:
+            return None
+        self.size += size
+        super().append((key, value))
+        return True
+
+    def record_count(self):
+        return len(self)
+
+
+class Producer:
+    """aiokafka's producer, told when a produce is acknowledged."""
+
+    def __init__(self, failing=None, **options):
+        self.calls, self.options, self.failing = Calls(), options, failing
+        self.create_batch = Batch
+        for name in ("start", "stop", "begin_transaction", "commit_transaction", "send_offsets_to_transaction"):
+            setattr(self, name, self.calls.awaited(name))
+
+    async def partitions_for(self, topic):
+        return {0, 1, 2}
+
+    async def send_batch(self, batch, topic, *, partition):
+        self.calls.append(("sent", topic, partition, list(batch)))
+
+        async def acknowledged():
+            await asyncio.sleep(0)
+            self.calls.append(("acknowledged", topic))
+            if topic == self.failing:
+                raise KafkaError("lost")
+
+        return asyncio.ensure_future(acknowledged())
+
+
+def commit(flush, failing=None, times=1):
+    async def run():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transaction, "AIOKafkaProducer", lambda **options: Producer(failing, **options))
+            writer = Writer("id", "group", TopicPartition(CHANGELOG, 0), {}, 1_000)
+        for _ in range(times):
+            await writer.commit(flush, 0)
+        return writer
+
+    return asyncio.run(run())
+
+
+FLUSH = Flush([(b"row", b"1"), (b"gone", None)], [Message("cascades", b"k", b"v")], {"liquidations": 7})
+
+
+def test_offsets_go_after_every_produce_is_acknowledged_and_before_the_commit():
+    # In parallel the broker refuses them, and the client sleeps.
+    calls = commit(FLUSH)._producer.calls
+    names = [name for name, *_ in calls]
+
+    assert ["begin_transaction", "sent", "sent", "acknowledged", "acknowledged"] == names[:5]
+    assert ["send_offsets_to_transaction", "commit_transaction"] == names[5:]
+    assert {TopicPartition("liquidations", 0)} == set(calls[5][1])
+
+
+def test_a_commit_does_not_look_at_a_produce_that_failed_so_we_do():
+    with pytest.raises(KafkaError, match="lost"):
+        commit(FLUSH, failing="cascades")
+
+
+def test_the_coordinator_is_asked_again_at_once():
+    assert 10 == commit(FLUSH)._producer.options["retry_backoff_ms"]
+
+
+def test_rows_that_do_not_fit_into_one_batch_are_several():
+    rows = [(b"%d" % number, bytes(100_000)) for number in range(5)]
+    sent = [call for call in commit(Flush(rows))._producer.calls if call[0] == "sent"]
+
+    assert [2, 2, 1] == [len(batch) for *_, batch in sent]
+
+
+def test_a_record_larger_than_a_batch_is_our_mistake():
+    with pytest.raises(ValueError, match=f"a record of 300000 bytes for {CHANGELOG} is larger than a batch"):
+        commit(Flush([(b"k", bytes(300_000))]))
+
+
+def test_places_of_keys_that_never_come_again_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(transaction, "_PLACES_MAX", 10)
+    letters = [Message("dead-letters", b"liquidations|0|%d" % offset, b"v") for offset in range(1_000)]
+
+    assert len(commit(Flush([], letters))._places) <= 10

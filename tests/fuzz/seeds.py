@@ -1,0 +1,53 @@
+"""Sound inputs of each target, for a fuzzer to begin with, and words that it may put in."""
+
+from __future__ import annotations
+
+import json
+
+from tests.codec.builders import avro
+from tests.fuzz.inputs import KINDS, framed, records, written
+from tests.fuzz.targets import IDS, SHAPES, again
+
+#: Claims of a gigabyte and more in a few bytes, numbers at the ends, broken text, dates at the ends of the range.
+WORDS = [
+    b"\x80\x80\x80\x80\x08", b"\xfe\xff\xff\xff\x0f", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x01", b"\x00",
+    b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\x00\x00\x00\x00\x00\x00\xf0\x7f", b"\x00\x00\x00\x00\x00\x00\xf8\x7f", b"\x01\x00\x00\x00\x00\x00\xf0\x7f",
+    b"\xff\xff\xff\xff\xff\xff\xef\x7f", b"\x01\x00\x00\x00\x00\x00\x00\x00", b"\xc3\x28", b"\xed\xa0\x80", b"\x1f",
+    b"|", b"1e999", b"NaN", b"Infinity", b'"\\ud800"', b"[[[[[[[[", b'{"a":{"a":{"a":', b"9" * 20, b"-0.0", b"null",
+]  # fmt: skip
+
+
+def columns() -> list[bytes]:
+    found = []
+    for at, number in enumerate(IDS):
+        found += [bytes([at, 0]) + written(number, record)[5:] for record in records("liquidations")]
+        found.append(bytes([at, 1]) + written(number, records("liquidations")[0]))
+    return found
+
+
+def reader() -> list[bytes]:
+    values = [
+        -(2**63), "text", b"bytes", 1.5, 2.5, True, 7, {"k": 1.0}, [None, b"x", [1, 2]], {"k": {"l": "m"}}, "B",
+        b"1234567", {"a": [{"a": [None], "m": None}], "m": {"k": {"a": [], "m": None}}}, 5,
+    ]  # fmt: skip
+    found = [bytes([at]) + (again(at, value) or b"") for at, value in enumerate(values)]
+    for at, number in enumerate(IDS, len(SHAPES) - len(IDS)):
+        found += [bytes([at]) + written(number, record)[5:] for record in records("liquidations")]
+    return found
+
+
+def as_json() -> list[bytes]:
+    return [
+        bytes([at]) + json.dumps(record).encode() for at, topic in enumerate(KINDS) for record in records(topic)
+    ]
+
+
+def units() -> list[bytes]:
+    every = {topic: [avro(record, topic) for record in records(topic)] for topic in KINDS}
+    mixed = b"".join(framed(topic, value) for topic in KINDS for value in every[topic][:2])
+    single = [bytes([how]) + framed(topic, value) for topic in KINDS for value in every[topic] for how in (0, 255)]
+    return [*single, *(bytes([how]) + mixed for how in (0, 3, 12, 45, 93))]
+
+
+SEEDS = {"columns": columns, "reader": reader, "as_json": as_json, "units": units}
