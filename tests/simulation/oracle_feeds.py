@@ -16,7 +16,7 @@ DAY = 1_440
 @dataclass
 class Venue:
     alive: set[int] = field(default_factory=set)
-    told: set[int] = field(default_factory=set)
+    told: dict[int, int] = field(default_factory=dict)  # minute -> newest time that was told in it
     last_ms: int | None = None
     decided: int = -1
     silence: int = 0
@@ -42,8 +42,8 @@ def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]
             snapshot = codec.parse_snapshot(record.key, record.value)
             time_ms = (snapshot.minute * 60 + max(snapshot.seconds)) * 1000
             venue = venues.setdefault(snapshot.exchange, Venue())
-            venue.told.add(max(time_ms // MINUTE_MS, venue.decided + 1))
-            venue.last_ms = max(time_ms, venue.last_ms or 0)
+            minute = max(time_ms // MINUTE_MS, venue.decided + 1)
+            venue.told[minute] = max(time_ms, venue.told.get(minute, 0))
         elif kind == b"a":
             venue = venues.setdefault(name.decode(), Venue())
             venue.alive |= {minute for minute in codec.parse_json(record.value) if minute > venue.decided}
@@ -61,13 +61,13 @@ def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]
 def decide(exchange: str, venue: Venue, closed: int, rule: FeedRule) -> list[dict[str, Any]]:
     until = min(closed, max([*venue.alive, venue.decided, closed - rule.patience]))
     said = []
-    for minute in sorted(venue.alive | venue.told):
+    for minute in sorted(venue.alive | set(venue.told)):
         if not venue.decided < minute <= until:
             continue
         bound, was = venue.bound(rule, minute), venue.silent
         if minute in venue.told:
             venue.longest[minute // DAY] = max(venue.longest[minute // DAY], venue.silence)
-            venue.silence, venue.silent = 0, False
+            venue.silence, venue.silent, venue.last_ms = 0, False, max(venue.told[minute], venue.last_ms or 0)
         else:
             venue.silence += 1
             venue.silent = was or venue.silence > bound
