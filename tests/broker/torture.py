@@ -206,7 +206,7 @@ class Torture:
         reason = worker.last_words() if code == _FAILED else ""
         self.ended[f"{code} {reason}".strip()] += 1
         if reason == NO_WORD:
-            self.tell(f"a worker ended with 1 and did not say why:\n{worker.log_tail(80)}")
+            self.problems.append(f"a worker ended with 1 and did not say why:\n{worker.log_tail(80)}")
         if code not in {_LEFT_IN_ORDER, _FAILED, -signal.SIGKILL, -signal.SIGTERM}:
             self.problems.append(f"a worker ended with {code}:\n{worker.log_tail()}")
 
