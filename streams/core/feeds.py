@@ -69,7 +69,7 @@ class Feed:
     silent: bool = False
     last_ms: int | None = None
     alive: set[int] = field(default_factory=set)  # not decided yet: a sister stream spoke
-    told: set[int] = field(default_factory=set)  # not decided yet: there was a liquidation
+    told: dict[int, int] = field(default_factory=dict)  # not decided yet: there was a liquidation; the newest
     #: By day: the longest silence that ended in it, and the minutes alive in which the feed was not silent.
     days: dict[int, list[int]] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ class Feed:
         was, bound, day, silence = self.silent, self.bound(rule), self.days[today], self.silence
         if minute in self.told:
             day[0] = max(day[0], silence)
-            self.silence, self.silent = 0, False
+            self.silence, self.silent, self.last_ms = 0, False, max(self.told[minute], self.last_ms or 0)
         else:
             silence = self.silence = silence + 1
             self.silent = was or silence > bound
@@ -108,7 +108,7 @@ class Feed:
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON."""
-        return asdict(self) | {"alive": sorted(self.alive), "told": sorted(self.told)}
+        return asdict(self) | {"alive": _runs(self.alive)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Feed:
@@ -121,8 +121,20 @@ class Feed:
         True
 
         """
-        days = {int(day): line for day, line in content["days"].items()}
-        return cls(**{**content, "alive": set(content["alive"]), "told": set(content["told"]), "days": days})
+        alive = {minute for first, end in content["alive"] for minute in range(first, end)}
+        told, days = ({int(name): of for name, of in content[kind].items()} for kind in ("told", "days"))
+        return cls(**{**content, "alive": alive, "told": told, "days": days})
+
+
+def _runs(minutes: set[int]) -> list[list[int]]:
+    """Return minutes as runs [first, end): a venue's other streams speak for hours without a pause."""
+    runs: list[list[int]] = []
+    for minute in sorted(minutes):
+        if runs and runs[-1][1] == minute:
+            runs[-1][1] = minute + 1
+        else:
+            runs.append([minute, minute + 1])
+    return runs
 
 
 class Feeds:
@@ -142,15 +154,15 @@ class Feeds:
         """Hear in which minutes a venue's other streams spoke; those that are decided stay as they are."""
         feed = self._of(exchange)
         feed.alive |= {minute for minute in minutes if minute > feed.judged}
-        # While nothing moves the market's clock they wait; more than days of them say no more.
-        if len(feed.alive) > 3 * _DAY:
-            feed.alive = set(sorted(feed.alive)[-2 * _DAY :])
+        # While nothing moves the market's clock they wait, but not for ever: the habit looks no further back.
+        if len(feed.alive) > self.rule.days * _DAY:
+            feed.alive = set(sorted(feed.alive)[-self.rule.days * _DAY :])
 
     def told(self, exchange: str, time_ms: int) -> None:
         """Hear of liquidations up to a time: late ones are a sign of life in the first minute that is still open."""
         feed = self._of(exchange)
-        feed.told.add(max(time_ms // MINUTE_MS, feed.judged + 1))
-        feed.last_ms = max(time_ms, feed.last_ms or time_ms)
+        minute = max(time_ms // MINUTE_MS, feed.judged + 1)
+        feed.told[minute] = max(time_ms, feed.told.get(minute, time_ms))
 
     def judge(self, closed_ms: int) -> list[Finding]:
         """Decide all minutes that end at or before a time and that each venue's sister streams have reached."""
@@ -166,13 +178,13 @@ class Feeds:
         until = min(closed, max(*feed.alive, feed.judged, closed - rule.patience))
         if until <= feed.judged:
             return found
-        for minute in sorted(each for each in feed.alive | feed.told if each <= until):
+        for minute in sorted(each for each in feed.alive | feed.told.keys() if each <= until):
             finding = feed.step(rule, minute)
             if finding is not None:
                 found.append(Finding(exchange, feed.silent, (minute + 1) * MINUTE_MS, *finding, feed.last_ms))
         feed.judged = until
         feed.alive = {each for each in feed.alive if each > until}
-        feed.told = {each for each in feed.told if each > until}
+        feed.told = {each: time_ms for each, time_ms in feed.told.items() if each > until}
         self.changed.add(exchange)
         return found
 

@@ -181,6 +181,9 @@ class Owners:
                 if mine.task is not None:
                     await asyncio.wait([mine.task])
             await asyncio.gather(*(self._flush(mine) for mine in owned if mine.unit.work))
+        except Exception as error:
+            await self.fail(error)  # to Faust it is a crash like any other, and it would not say why
+            raise
         finally:
             await asyncio.gather(*(mine.writer.stop() for mine in owned), return_exceptions=True)
 

@@ -76,12 +76,14 @@ def main() -> None:
     if reason is not None:
         sys.exit(reason)
     print(f"seed {wanted.seed}; bent clocks: {clock.missing() or 'yes'}", flush=True)
-    did, written, bad, seed, began = Counter[str](), Counter[str](), 0, wanted.seed, time.monotonic()
+    did, written, seen = Counter[str](), Counter[str](), Counter[str]()
+    bad, seed, began = 0, wanted.seed, time.monotonic()
     while did.total() < wanted.faults:
         with tempfile.TemporaryDirectory() as folder:
             run = tormented(Path(folder), plan_of(seed))
         assert run.upstream is not None
-        did, written, bad = did + run.did, written + run.upstream.did, bad + len(run.problems)
+        did, written, seen = did + run.did, written + run.upstream.did, seen + run.seen
+        bad += len(run.problems)
         minutes = (time.monotonic() - began) / 60
         print(f"round {seed}: {run.did.total()} faults, {len(run.problems)} differences; {minutes:.1f} min", flush=True)
         if run.problems:
@@ -90,6 +92,7 @@ def main() -> None:
     for name, count in sorted(did.items()):
         print(f"  {count:4d} {name}")
     print(f"{did.total()} faults in {(time.monotonic() - began) / 60:.1f} min; upstream: {dict(written)}")
+    print(f"compared: {dict(seen)}")
     print(f"differences to the oracle: {bad}")
     sys.exit(bool(bad))
 

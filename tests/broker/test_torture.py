@@ -27,6 +27,7 @@ def test_ten_sigkills_a_zombie_and_a_broker_restart_change_nothing(tmp_path):
 
     print(report(run))
     assert [] == run.problems
+    assert all(run.seen[kind] for kind in ("rows", "cascades", "crowded", "dead letters", "feed status"))
     assert run.did["sigkill"] + run.did["sigkill_in_a_flush"] >= 10
     assert run.did["zombie"] == run.did["broker_restart"] == 1
     assert run.slowest_end <= 10

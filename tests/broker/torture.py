@@ -21,7 +21,7 @@ from tests.broker.brokers import Brokers
 from tests.broker.clock import Clock
 from tests.broker.registry import StandIn
 from tests.broker.upstream import Upstream
-from tests.broker.worker import Quiet, Worker
+from tests.broker.worker import NO_WORD, Quiet, Worker
 
 APP = "torture"
 SESSION_SECONDS, TRANSACTION_SECONDS = 3.0, 3.0
@@ -59,6 +59,7 @@ class Torture:
         self.did: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.problems: list[str] = []
+        self.seen: Counter[str] = Counter()  # messages that were right, by kind
         self.began = time.monotonic()
         self.brokers = Brokers(folder / "kafka", plan.brokers)
         self.registry = StandIn() if plan.registry else None
@@ -117,7 +118,8 @@ class Torture:
         # Time that is given for ever would never be at its end.
         self.settings["idle_timeout_ms"] = 0
         if self.read_to_the_end(APP):
-            self.problems += judge.problems(self.brokers, APP)
+            verdict = judge.verdict(self.brokers, APP)
+            self.problems, self.seen = self.problems + verdict.problems, verdict.seen
         if self.plan.again and not self.problems:
             self.run_again()
 
@@ -203,6 +205,8 @@ class Torture:
     def count_end(self, worker: Worker, code: int) -> None:
         reason = worker.last_words() if code == _FAILED else ""
         self.ended[f"{code} {reason}".strip()] += 1
+        if reason == NO_WORD:
+            self.problems.append(f"a worker ended with 1 and did not say why:\n{worker.log_tail(80)}")
         if code not in {_LEFT_IN_ORDER, _FAILED, -signal.SIGKILL, -signal.SIGTERM}:
             self.problems.append(f"a worker ended with {code}:\n{worker.log_tail()}")
 

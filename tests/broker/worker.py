@@ -30,6 +30,8 @@ CAUGHT_UP_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 20.0
 #: Longer than the flush interval, so that what a flush leads to has been written when nothing new has come for so long.
 QUIET_SECONDS = 2.0
+#: Of a worker that ended by itself and did not say why.
+NO_WORD = "without a word"
 #: What readers do not see may lie behind the last record of a partition: markers of transactions, and aborted ones.
 _TAIL_COUNT = 2_000
 
@@ -142,7 +144,7 @@ class Worker:
     def last_words(self) -> str:
         """Return the reason that it gave last for ending by itself."""
         found = [line for line in self.log.read_text(errors="replace").splitlines() if '"worker_stopped"' in line]
-        return str(json.loads(found[-1])["reason"]) if found else "without a word"
+        return str(json.loads(found[-1])["reason"]) if found else NO_WORD
 
     def _end(self, how: signal.Signals) -> int:
         assert self.process is not None, "not running"

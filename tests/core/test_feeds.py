@@ -74,12 +74,12 @@ def test_a_sister_that_is_behind_the_market_is_waited_for_up_to_an_hour():
     assert 2 == feeds.known["bybit"].judged
 
 
-def test_a_sister_that_is_ahead_of_the_market_waits_and_its_oldest_minutes_are_dropped_after_three_days():
-    feeds = Feeds(QUICK)
-    feeds.alive("bybit", range(3 * DAY + 1))
+def test_a_sister_that_is_ahead_of_the_market_waits_as_long_as_the_habit_looks_back():
+    feeds = Feeds(FeedRule(days=2))
+    feeds.alive("bybit", range(2 * DAY + 1))
 
     assert [] == judged(feeds, -1)
-    assert (2 * DAY, DAY + 1) == (len(feeds.known["bybit"].alive), min(feeds.known["bybit"].alive))
+    assert (2 * DAY, 1) == (len(feeds.known["bybit"].alive), min(feeds.known["bybit"].alive))
 
 
 def test_a_minute_that_is_decided_stays_decided():

@@ -16,7 +16,7 @@ DAY = 1_440
 @dataclass
 class Venue:
     alive: set[int] = field(default_factory=set)
-    told: set[int] = field(default_factory=set)
+    told: dict[int, int] = field(default_factory=dict)  # minute -> newest time that was told in it
     last_ms: int | None = None
     decided: int = -1
     silence: int = 0
@@ -43,8 +43,8 @@ def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]
             exchanges, cells = codec.parse_growth(record.value)
             for slot, second in zip(cells.slot.tolist(), cells.second.tolist(), strict=True):
                 venue = venues.setdefault(exchanges[slot // 2], Venue())
-                venue.told.add(max(second // 60, venue.decided + 1))
-                venue.last_ms = max(second * 1000, venue.last_ms or 0)
+                minute = max(second // 60, venue.decided + 1)
+                venue.told[minute] = max(second * 1000, venue.told.get(minute, 0))
         elif kind == b"a":
             venue = venues.setdefault(name.decode(), Venue())
             venue.alive |= {minute for minute in codec.parse_json(record.value) if minute > venue.decided}
@@ -62,13 +62,13 @@ def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]
 def decide(exchange: str, venue: Venue, closed: int, rule: FeedRule) -> list[dict[str, Any]]:
     until = min(closed, max([*venue.alive, venue.decided, closed - rule.patience]))
     said = []
-    for minute in sorted(venue.alive | venue.told):
+    for minute in sorted(venue.alive | set(venue.told)):
         if not venue.decided < minute <= until:
             continue
         bound, was = venue.bound(rule, minute), venue.silent
         if minute in venue.told:
             venue.longest[minute // DAY] = max(venue.longest[minute // DAY], venue.silence)
-            venue.silence, venue.silent = 0, False
+            venue.silence, venue.silent, venue.last_ms = 0, False, max(venue.told[minute], venue.last_ms or 0)
         else:
             venue.silence += 1
             venue.silent = was or venue.silence > bound

@@ -59,7 +59,7 @@ def test_over_a_month_the_state_stops_growing():
     # history of funding and context, 92 days of it: a number an hour and series, in few rows.
     (rows, size), (market_rows, market_size) = days[7]
     for (later_rows, later_size), market in days[8:]:
-        assert later_rows <= 1.02 * rows
+        assert later_rows <= 1.1 * rows  # entries: how many are alive depends on the minute
         assert later_size <= 1.05 * size
         assert market[0] <= market_rows
         assert market[1] <= 1.05 * market_size
