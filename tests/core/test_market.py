@@ -9,7 +9,7 @@ from streams.core.minutes import Snapshot, chunks, with_total
 
 M = 29_497_680  # a minute; the first of an hour
 S = M * 60
-RULES = {scope: CascadeRule(1_000) for scope in Scope}
+RULES = {scope: CascadeRule(1_000, hour_min=1) for scope in Scope}
 
 
 def snapshot(usd, *, partition=0, exchange="okx", minute=M, on_time=True, total=None):

@@ -7,7 +7,7 @@ from streams.core.minutes import Snapshot
 
 M = 29_497_680  # a minute; the first of an hour
 S = M * 60
-RULES = {scope: CascadeRule(1_000) for scope in Scope}
+RULES = {scope: CascadeRule(1_000, hour_min=1) for scope in Scope}
 SEEN = Snapshot(0, "okx", M, {10: [7, 0, 1, 0, 7]}, {10: [7, 0, 1, 0, 7]}, {})
 LATE = SEEN._replace(on_time={})
 
