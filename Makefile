@@ -5,7 +5,7 @@ READY  := .venv/.ready
 KAFKA  := tests/broker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check kafka lock clean
+.PHONY: help demo test lint check evaluate kafka lock clean
 
 help: ## say what there is to make
 	@echo "Liquidation streams. The first target sets up .venv by itself."
@@ -25,6 +25,9 @@ lint: $(READY) ## style, types and the import rule
 check: $(READY) ## the tests alone, with 100 % branch coverage of core and codec
 	@$(BIN)/pytest --cov --cov-report=
 	@$(BIN)/coverage report --include='streams/core/*,streams/codec/*' --fail-under=100
+
+evaluate: $(READY) ## how often our cascades are right, and the public rules; FILES="a.jsonl.gz" for your own history
+	@$(BIN)/python -m tests.evaluation $(FILES)
 
 kafka: $(READY) ## fetch the broker of the tests from Maven Central (needs java and mvn)
 	@$(BIN)/python -m tests.broker.kafka
