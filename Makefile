@@ -5,12 +5,12 @@ READY  := .venv/.ready
 KAFKA  := tests/broker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check evaluate kafka lock clean
+.PHONY: help demo test lint check evaluate chaos sabotage test-monitoring test-image kafka lock clean
 
 help: ## say what there is to make
 	@echo "Liquidation streams. The first target sets up .venv by itself."
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## play the sell-off of 2026-01-31 through the worker on an embedded broker, about a minute
 	@$(BIN)/streams demo
@@ -29,6 +29,18 @@ check: $(READY) ## the tests alone, with 100 % branch coverage of core and codec
 evaluate: $(READY) ## how often our cascades are right, and the public rules; FILES="a.jsonl.gz" for your own history
 	@$(BIN)/python -m tests.evaluation $(FILES)
 
+chaos: $(READY) ## 200 faults of all kinds against real workers, compared with the oracle (CHAOS="--seed 7 --faults 50")
+	@$(BIN)/python -m tests.broker.chaos $(CHAOS)
+
+sabotage: $(READY) ## take away each protection in turn and see the torturer notice
+	@$(BIN)/python -m tests.broker.sabotage $(SABOTAGE)
+
+test-monitoring: $(READY) ## the reconstruction under a real Prometheus and Alertmanager: panels, alerts, web-hook; ten minutes
+	@$(BIN)/pytest -s tests/monitoring/check_monitoring.py
+
+test-image: $(READY) ## build the image and run the worker from it, unprivileged, read-only (needs root, buildah, debootstrap)
+	@$(BIN)/pytest -s tests/image/check_image.py
+
 kafka: $(READY) ## fetch the broker of the tests from Maven Central (needs java and mvn)
 	@$(BIN)/python -m tests.broker.kafka
 
@@ -36,6 +48,8 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock, with has
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH: pip install uv"; exit 1; }
 	@uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+	@uv pip compile pyproject.toml -c requirements.lock --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --quiet -o deploy/docker/requirements.lock
 
 clean: ## remove what make made
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

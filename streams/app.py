@@ -59,7 +59,7 @@ def shard_rule(settings: Settings) -> ShardRule:
     )
     fold = FoldRule(screen, cascade_rules(settings))
     context = settings.context.rule(settings.instruments_max)
-    return ShardRule(fold, settings.crowding.rule(), context, settings.undecodable_run_max)
+    return ShardRule(fold, settings.crowding.rule(), context, settings.undecodable_run_max, settings.app_id)
 
 
 def describer() -> Describer:
@@ -157,10 +157,10 @@ def stages(settings: Settings, found: dict[str, int], registry: Registry, encode
         else:
             log.info("topic_missing", topic=topic, partitions=found.get(topic), wanted=count)
     rule, how, told = shard_rule(settings), codecs(settings, registry, encoder), describer()
-    rules = cascade_rules(settings)
+    rules, lateness_ms = cascade_rules(settings), settings.market_lateness_ms
     return [
         Stage(state, tuple(sources), lambda partition: Shard(partition, count, rule, how, told), count),
-        Stage(market, (SNAPSHOTS,), lambda _: Exchanges(rules, settings.market_lateness_ms, encoder, told), 1),
+        Stage(market, (SNAPSHOTS,), lambda _: Exchanges(rules, lateness_ms, encoder, told, settings.app_id), 1),
     ]
 
 

@@ -51,6 +51,26 @@ def demo(seed: int, seconds: float) -> None:
 
 
 @main.command()
+@click.option("--seed", default=20260131, show_default=True, help="Seed of the reconstruction.")
+@click.option("--seconds", default=600.0, show_default=True, help="How long the sell-off is played.")
+def play(seed: int, seconds: float) -> None:
+    """Play the reconstruction to the brokers of STREAMS_BROKER, as if it were happening; once a day at most.
+
+    For a test cluster: it fills the input topics.
+    """
+    settings = _settings()
+    from streams import cluster, logs
+    from streams import play as played
+
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        played.run(settings, seed, seconds)
+    except (cluster.ClusterProblem, played.CannotPlay, ValueError) as problem:
+        click.echo(f"streams: {problem}", err=True)
+        sys.exit(1)
+
+
+@main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Form of the files; by their names if unset.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Events as JSON lines; stdout if unset.")

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from streams import market_metrics
 from streams.core.events import PositionSide, Scope, to_usd
 from streams.core.windows import WINDOWS
 from streams.engine import lag
@@ -36,6 +37,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "records_dead_lettered": ("Records that could not be used.", ("topic", "reason")),
     "events_emitted": ("Messages written, tombstones included.", ("topic",)),
     "cascades_emitted": ("Messages of cascades.", ("scope", "position_side", "phase")),
+    "recoveries": ("Times that partitions were assigned and their state was read.", ()),
 }
 #: Gauges, read when somebody asks: name -> (what is shown, labels).
 GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -45,6 +47,7 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "state_bytes": ("Keys and values of those rows.", ("stage", "partition")),
     "instruments": ("Instruments that a partition remembers.", ("partition",)),
     "last_flush_age_seconds": ("Time since a unit's last transaction.", ("stage", "partition")),
+    "transaction_open_seconds": ("Age of a unit's transaction in flight; 0 where none is.", ("stage", "partition")),
     "consumer_lag_records": ("Offsets not yet folded, as of the last fetch.", ("topic", "partition")),
     "consumer_lag_seconds": (
         "Age of the newest event folded while records wait; 0 where none do.",
@@ -57,7 +60,9 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "market_window_usd": ("The same on all exchanges together.", ("window", "position_side")),
     "symbol_window_usd": ("The same of a listed symbol.", ("exchange", "symbol", "window", "position_side")),
     "exchange_coverage": ("1 for what an exchange's feed can show.", ("exchange", "coverage")),
-    "cascades_open": ("Cascades that have not subsided.", ("scope",)),
+    "feed_stale": ("1 while an exchange lives and its liquidations do not come, beyond its habit.", ("exchange",)),
+    "cascades_open": ("Cascades that have not subsided.", ("scope", "position_side")),
+    **market_metrics.GAUGES,
 }
 
 
@@ -127,6 +132,7 @@ class Metrics(Collector):
         shown = _Shown()
         shown.counters(self.owners.tallies.values())
         shown.add("ready", float(self.owners.ready))
+        shown.add("recoveries", self.owners.recoveries)
         lags = self.lags(self.owners)
         for (topic, partition), waiting in lags.items():
             shown.add("consumer_lag_records", waiting, topic, str(partition))
@@ -194,14 +200,22 @@ class _Shown:
         self.add("state_bytes", owned.size.bytes, *labels)
         if owned.flush_ended:
             self.add("last_flush_age_seconds", time.monotonic() - owned.flush_ended, *labels)
+        began = owned.flush_began
+        self.add("transaction_open_seconds", 0.0 if began is None else time.monotonic() - began, *labels)
         if isinstance(unit, Shard):
             self.add("instruments", len(unit.fold.panes.instruments), labels[1])
 
     def totals(self, units: list[Unit], symbols: frozenset[str]) -> None:
         stale = current.stale_of(units)
-        opened: Counter[str] = Counter()
+        opened: Counter[tuple[Scope, int]] = Counter()
         for unit in units:
-            opened.update(scope.value for scope, _, _ in current.open_cascades(unit))
+            # A zero says that nobody is being sold out; a gap would say that nobody looks.
+            whole = isinstance(unit, Exchanges)
+            scopes = (Scope.EXCHANGE, Scope.MARKET) if whole else (Scope.INSTRUMENT, Scope.ASSET)
+            opened.update({(scope, side): 0 for scope in scopes for side in PositionSide})
+            opened.update((scope, side) for scope, _, side in current.open_cascades(unit))
+            for name, value, labels in market_metrics.samples(unit, symbols):
+                self.add(name, value, *labels)
             if isinstance(unit, Exchanges):
                 found = list(current.subjects(unit))
                 exchanges = [(each.rows, (each.key,)) for each in found if each.scope is Scope.EXCHANGE]
@@ -209,16 +223,20 @@ class _Shown:
                 self._windows(
                     unit, "market_window_usd", [(each.rows, ()) for each in found if each.scope is Scope.MARKET]
                 )
+                for name, feed in sorted(unit.feeds.known.items()):
+                    self.add("feed_stale", float(feed.silent), name)
                 for each in current.coverage_of(unit, stale):
                     self.add("exchange_coverage", 1, each["exchange"], each["coverage"])
             elif symbols:
-                found = [
-                    each for each in current.subjects(unit) if each.instrument and each.instrument.symbol in symbols
-                ]
+                all_of = list(current.subjects(unit))
+                found = [each for each in all_of if each.instrument and each.instrument.symbol in symbols]
                 listed = [(each.rows, each.instrument[:2]) for each in found if each.instrument]
                 self._windows(unit, "symbol_window_usd", listed)
-        for scope, count in opened.items():
-            self.add("cascades_open", count, scope)
+                named = {each.instrument.asset for each in found if each.instrument}
+                theirs = [each for each in all_of if each.scope is Scope.ASSET and each.key in named]
+                self._windows(unit, "asset_window_usd", [(each.rows, (each.key,)) for each in theirs])
+        for (scope, side), count in opened.items():
+            self.add("cascades_open", count, scope.value, PositionSide(side).name)
 
     def _windows(self, unit: Unit, name: str, scopes: Sequence[tuple[list[int], tuple[str, ...]]]) -> None:
         panes = current.panes_of(unit)

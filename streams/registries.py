@@ -55,16 +55,23 @@ def for_worker(settings: Settings) -> tuple[FileRegistry | HttpRegistry, Writers
         files = file_registry()
         return files, files.writers()
     registry = http_registry(settings)
-    return registry, asyncio.run(_writers(settings, registry))
+    return registry, asyncio.run(_writers(settings, registry, "output"))
 
 
-async def _writers(settings: Settings, registry: HttpRegistry) -> Writers:
+def for_player(settings: Settings) -> Writers:
+    """Return what to write inputs with; waits for a registry that is away, and raises as ``for_worker`` does."""
+    if settings.registry_url is None:
+        return file_registry().writers()
+    return asyncio.run(_writers(settings, http_registry(settings), "input"))
+
+
+async def _writers(settings: Settings, registry: HttpRegistry, role: str) -> Writers:
     if settings.value_format == "json":
         return {}
     found: Writers = {}
     try:
         for topic in declared(settings.app_id):
-            if topic.role == "output" and topic.subject and topic.schema:
+            if topic.role == role and topic.subject and topic.schema:
                 schema = json.loads(schema_text(topic.schema))
                 schema_id = await registry.lookup(topic.subject, schema)
                 if schema_id is None:

@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         60_000, description="How long the loop may stand still, or a transaction take, before /healthz fails."
     )
     symbols_allowed: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset(), description="Symbols, with commas, whose totals are metrics of their own."
+        frozenset(), description="Symbols, with commas, that metrics show one by one, with their assets."
     )
     log_format: Literal["json", "console"] = Field("json", description="Form of the logs on stderr.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")

@@ -56,7 +56,7 @@ def test_help_names_every_command(run):
     listed = run("--help").output
 
     assert [] == [name for name in main.commands if f"  {name} " not in listed]
-    assert {"worker", "demo", "replay", "topics", "schemas", "watch", "doctor"} == set(main.commands)
+    assert {"worker", "demo", "play", "replay", "topics", "schemas", "watch", "doctor"} == set(main.commands)
 
 
 def test_help_loads_neither_faust_nor_kafka_nor_numpy():

@@ -109,6 +109,8 @@ def test_only_listed_symbols_have_totals_of_their_own():
 
     shown = [dict(labels) for name, *labels in samples(registry) if name == "symbol_window_usd"]
     assert {("bybit", "BTCUSDT"), ("okx", "BTCUSDT")} == {(each["exchange"], each["symbol"]) for each in shown}
+    assert 40.0 == value(registry, "asset_window_usd", asset="BTC", window="1h", position_side="LONG")
+    assert None is value(registry, "asset_window_usd", asset="ETH", window="1h", position_side="LONG")
     hour = {"window": "1h", "position_side": "LONG", "symbol": "BTCUSDT"}
     assert (10.0, 30.0) == tuple(
         value(registry, "symbol_window_usd", exchange=name, **hour) for name in ("bybit", "okx")
@@ -132,16 +134,35 @@ def test_a_feed_that_has_gone_silent_is_stale():
     assert 1.0 == value(registry, "exchange_coverage", exchange="bybit", coverage="STALE")
 
 
+def test_whether_a_feed_is_silent_is_a_gauge_of_its_own():
+    made = small_world(log({"usd": 10.0}, {"usd": 5.0, "exchange": "okx"}))
+    made.exchanges.unit.feeds.known["okx"].silent = True
+
+    _, registry = metrics_of(owners_of(made))
+
+    assert (0.0, 1.0) == tuple(value(registry, "feed_stale", exchange=name) for name in ("bybit", "okx"))
+
+
+def test_how_far_an_exchange_is_behind_is_that_of_its_last_liquidation():
+    made = small_world(log({"usd": 10.0, "at": 9_000}, {"usd": 5.0, "exchange": "okx", "at": 2_000}))
+
+    _, registry = metrics_of(owners_of(made))
+
+    assert (0.0, 7.0) == tuple(value(registry, "exchange_behind_seconds", exchange=name) for name in ("bybit", "okx"))
+
+
 def test_an_open_cascade_is_shown_and_one_that_has_subsided_is_not():
     made = small_world(log({"usd": 2e6}, {"usd": 1.0, "asset": "ETH", "at": 20 * MINUTE}))
     later = small_world(log({"usd": 2e6}, {"usd": 1.0, "asset": "ETH", "at": 40 * MINUTE}))
 
     shown = {
-        scope: value(metrics_of(owners_of(made))[1], "cascades_open", scope=scope) for scope in ("ASSET", "MARKET")
+        (scope, side): value(metrics_of(owners_of(made))[1], "cascades_open", scope=scope, position_side=side)
+        for scope in ("ASSET", "MARKET")
+        for side in ("LONG", "SHORT")
     }
 
-    assert {"ASSET": 1.0, "MARKET": 1.0} == shown
-    assert None is value(metrics_of(owners_of(later))[1], "cascades_open", scope="ASSET")
+    assert {("ASSET", "LONG"): 1.0, ("ASSET", "SHORT"): 0.0, ("MARKET", "LONG"): 1.0, ("MARKET", "SHORT"): 0.0} == shown
+    assert 0.0 == value(metrics_of(owners_of(later))[1], "cascades_open", scope="ASSET", position_side="LONG")
 
 
 def test_the_lag_in_seconds_is_the_age_of_the_newest_event_while_records_wait_and_else_zero():
@@ -210,6 +231,17 @@ def test_the_age_of_the_last_flush_is_shown_once_there_was_one():
     owners.owned["app-state-changelog", 0].flush_ended = 1e-9
 
     assert value(registry, "last_flush_age_seconds", **where) > 0
+
+
+def test_a_transaction_in_flight_has_an_age_and_one_that_is_not_has_none():
+    owners = owners_of(small_world(log({"usd": 10.0})))
+    _, registry = metrics_of(owners)
+    where = {"stage": "state", "partition": "0"}
+    assert 0.0 == value(registry, "transaction_open_seconds", **where)
+
+    owners.owned["app-state-changelog", 0].flush_began = 0.0
+
+    assert value(registry, "transaction_open_seconds", **where) > 0
 
 
 def test_how_far_an_exchange_is_behind_is_the_most_of_all_partitions():

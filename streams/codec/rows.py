@@ -6,14 +6,14 @@ name. Keys begin with a letter that says what the row holds:
 ====  =====================================  =======================================
 key   holds                                  written
 ====  =====================================  =======================================
-p     cells of one instrument and minute     when the minute changed
+p, q  cells by the second, by the minute     once, what a flush has added
 r     as_of and newest event time            when a window of the instrument changed
-i     nothing: the instrument is known       once
-o     on-time seconds of exchange, minute    when they changed
+i     the number of an instrument            once
 h     closed hours of one instrument, day    when an hour closed
 s     identities accepted by one flush       once
 c     one scope and side's cascade           when it changed
 m     a market minute (stage 2)              when it changed
+e     a venue's feed (stage 2)               when anything was heard of it
 f, x  crowding, context                      by their own code
 ====  =====================================  =======================================
 """
@@ -28,10 +28,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.core.cells import Lines
+from streams.core.cells import LONG_COUNT, LONG_USD, SHORT_COUNT, SHORT_USD, Cells, Lines
 from streams.core.events import Instrument
-from streams.core.minutes import Snapshot
-from streams.core.ontime import Seconds
 
 VERSION: Final = 1
 COMMIT: Final = b"\x00commit"
@@ -41,7 +39,8 @@ Ints = NDArray[np.int64]
 _V = bytes([VERSION])
 _CELL = np.dtype(
     [
-        ("second", "u1"),
+        ("second", "<u4"),
+        ("row", "<u4"),
         ("band", "<u4"),
         ("long", "<i8"),
         ("short", "<i8"),
@@ -50,7 +49,20 @@ _CELL = np.dtype(
         ("largest", "<i8"),
     ]
 )
-_LINE = struct.Struct("<BqqIIq")
+_SINGLE = np.dtype([("second", "<u4"), ("row", "<u4"), ("band", "<u4"), ("usd", "<i8")])
+_SUMS = ("long", "short", "longs", "shorts")
+_GROWN = np.dtype(
+    [
+        ("slot", "<u2"),
+        ("second", "<u4"),
+        ("long", "<i8"),
+        ("short", "<i8"),
+        ("longs", "<u4"),
+        ("shorts", "<u4"),
+        ("largest", "<i8"),
+    ]
+)
+_LENGTH = struct.Struct("<I")
 _TWIN = np.dtype([("identity", "<u8"), ("time", "<i8")])
 _PAIR = struct.Struct("<qq")
 _MINUTE = struct.Struct(">I")
@@ -87,51 +99,57 @@ def _instrument(name: bytes) -> Instrument:
 # -------------------------------------------------------------------- panes
 
 
-def pane_key(minute: int, instrument: Instrument) -> bytes:
-    """Return the key of an instrument's minute."""
-    return b"p" + _MINUTE.pack(minute) + _name(instrument)
+def entry_key(kind: bytes, number: int) -> bytes:
+    """Return the key of an entry: what was written once and is given up as a whole."""
+    return kind + _NUMBER.pack(number)
 
 
-def parse_pane_key(key: bytes) -> tuple[int, Instrument]:
-    """Return (minute, instrument) of the key of a pane row."""
-    return _MINUTE.unpack_from(key, 1)[0], _instrument(key[5:])
+def cells_row(kind: bytes, number: int, lines: Lines) -> tuple[bytes, bytes]:
+    """Return entry ``number`` of cells: kind ``p`` by the second, ``q`` by the minute.
+
+    Most cells are one liquidation: its side is the sign of its money, and it is the largest itself.
+    """
+    single = lines.sums[:, LONG_COUNT] + lines.sums[:, SHORT_COUNT] == 1
+    ones, more = np.empty(int(single.sum()), _SINGLE), np.empty(int((~single).sum()), _CELL)
+    for packed, mine in ((ones, single), (more, ~single)):
+        packed["second"], packed["row"], packed["band"] = lines.second[mine], lines.row[mine], lines.band[mine]
+    usd = lines.sums[single]
+    # Money may be zero: the side of one that is nothing is told by the lowest number there is.
+    ones["usd"] = np.where(usd[:, LONG_COUNT] == 1, usd[:, LONG_USD], -1 - usd[:, SHORT_USD])
+    for at, name in enumerate(_SUMS):
+        more[name] = lines.sums[~single, at]
+    more["largest"] = lines.largest[~single]
+    return entry_key(kind, number), _V + _LENGTH.pack(len(ones)) + ones.tobytes() + more.tobytes()
 
 
-def pane_rows(lines: Lines, whole: bool) -> dict[int, bytes]:
-    """Return the value of each row's cells; all lines are of one minute, ``whole`` if only its total is known."""
-    order = np.argsort(lines.row, kind="stable")
-    packed = np.empty(len(order), _CELL)
-    packed["second"] = lines.second[order] % 60
-    packed["band"] = lines.band[order]
-    for at, name in enumerate(("long", "short", "longs", "shorts")):
-        packed[name] = lines.sums[order, at]
-    packed["largest"] = lines.largest[order]
-    rows = lines.row[order]
-    first = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
-    blob, size = packed.tobytes(), _CELL.itemsize
-    head = _V + bytes([whole])
-    ends = [*first[1:].tolist(), len(rows)]
-    return {
-        row: head + blob[start * size : end * size]
-        for row, start, end in zip(rows[first].tolist(), first.tolist(), ends, strict=True)
-    }
+def parse_cells(key: bytes, value: bytes) -> tuple[int, Lines]:
+    """Return (number, cells) of such an entry; the cells may be in any order."""
+    value = body(value)
+    end = _LENGTH.size + _LENGTH.unpack_from(value)[0] * _SINGLE.itemsize
+    ones, more = np.frombuffer(value[_LENGTH.size : end], _SINGLE), np.frombuffer(value[end:], _CELL)
+    sums = np.zeros((len(ones), 4), np.int64)
+    usd = ones["usd"].astype(np.int64)
+    short = (usd < 0).astype(np.int64)
+    largest = np.where(short, -1 - usd, usd)
+    lines = np.arange(len(ones))
+    sums[lines, LONG_USD + short], sums[lines, LONG_COUNT + short] = largest, 1
+    row, band, second = (np.concatenate((ones[at], more[at])).astype(np.int64) for at in ("row", "band", "second"))
+    largest = np.concatenate((largest, more["largest"].astype(np.int64)))
+    return _NUMBER.unpack_from(key, 1)[0], Lines(row, band, second, np.concatenate((sums, _sums(more))), largest)
 
 
-def parse_pane(value: bytes) -> tuple[Ints, Ints, Ints, Ints]:
-    """Return (second of the minute, band, sums, largest) of the cells of a pane row."""
-    cells = np.frombuffer(body(value)[1:], _CELL)
-    sums = np.stack([cells[name].astype(np.int64) for name in ("long", "short", "longs", "shorts")], axis=1)
-    return cells["second"].astype(np.int64), cells["band"].astype(np.int64), sums, cells["largest"].astype(np.int64)
+def known_row(instrument: Instrument, row: int) -> tuple[bytes, bytes]:
+    """Return the row that says which number an instrument has in those of cells."""
+    return b"i" + _name(instrument), _V + _LENGTH.pack(row)
 
 
-def known_row(instrument: Instrument) -> tuple[bytes, bytes]:
-    """Return the row that says no more than that an instrument is known."""
-    return b"i" + _name(instrument), _V
+def parse_known(key: bytes, value: bytes) -> tuple[Instrument, int]:
+    """Return (instrument, its number) of such a row."""
+    return _instrument(key[1:]), _LENGTH.unpack(body(value))[0]
 
 
-def parse_known_key(key: bytes) -> Instrument:
-    """Return the instrument of the key of such a row."""
-    return _instrument(key[1:])
+def _sums(packed: NDArray[np.void]) -> Ints:
+    return np.stack([packed[name].astype(np.int64) for name in _SUMS], axis=1)
 
 
 def instrument_row(instrument: Instrument, as_of: int, newest_ms: int) -> tuple[bytes, bytes]:
@@ -144,37 +162,7 @@ def parse_instrument_row(key: bytes, value: bytes) -> tuple[Instrument, int, int
     return _instrument(key[1:]), *_PAIR.unpack(body(value))
 
 
-# -------------------------------------------------------------------- on time, hours, identities, cascades
-
-
-def lines_of(seconds: Seconds) -> bytes:
-    """Return the seconds of a minute as bytes, in order."""
-    return b"".join(_LINE.pack(second, *line) for second, line in sorted(seconds.items()))
-
-
-def parse_lines(value: bytes) -> Seconds:
-    """Return what ``lines_of`` was given."""
-    return {second: line for second, *line in _LINE.iter_unpack(value)}
-
-
-def on_time_key(exchange: str, minute: int) -> bytes:
-    """Return the key of the on-time seconds of an exchange's minute."""
-    return b"o" + _MINUTE.pack(minute) + exchange.encode()
-
-
-def parse_on_time_key(key: bytes) -> tuple[str, int]:
-    """Return (exchange, minute) of the key of an on-time row."""
-    return key[5:].decode(), _MINUTE.unpack_from(key, 1)[0]
-
-
-def on_time_row(seconds: Seconds) -> bytes:
-    """Return on-time seconds as a row's value."""
-    return _V + lines_of(seconds)
-
-
-def parse_on_time(value: bytes) -> Seconds:
-    """Return the on-time seconds of a row's value."""
-    return parse_lines(body(value))
+# -------------------------------------------------------------------- hours, identities, cascades
 
 
 def hours_key(instrument: Instrument, day: int) -> bytes:
@@ -202,7 +190,7 @@ def identities_row(number: int, identity: NDArray[np.uint64], time_ms: Ints) -> 
     """Return the row of the identities that flush ``number`` accepted, with their event times."""
     packed = np.empty(len(identity), _TWIN)
     packed["identity"], packed["time"] = identity, time_ms
-    return b"s" + _NUMBER.pack(number), _V + packed.tobytes()
+    return entry_key(b"s", number), _V + packed.tobytes()
 
 
 def parse_identities(key: bytes, value: bytes) -> tuple[int, NDArray[np.uint64], Ints]:
@@ -222,6 +210,11 @@ def parse_cascade_key(key: bytes) -> tuple[str, str, int]:
     return scope, name, int(side)
 
 
+def feed_row(exchange: str, content: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Return the row of a venue's feed."""
+    return b"e" + exchange.encode(), json_row(content)
+
+
 def json_row(content: Any) -> bytes:
     """Return plain JSON as a row's value."""
     return _V + json.dumps(content, separators=(",", ":")).encode()
@@ -232,33 +225,31 @@ def parse_json(value: bytes) -> Any:
     return json.loads(body(value))
 
 
-# -------------------------------------------------------------------- snapshots (pane-snapshots and market rows)
+# -------------------------------------------------------------------- growth (pane-snapshots) and market minutes
 
 
-def snapshot_key(partition: int, exchange: str, minute: int) -> bytes:
-    """Return the key of a (source partition, exchange) minute."""
-    return b"m" + struct.pack(">II", partition, minute) + exchange.encode()
+def growth_row(exchanges: list[str], cells: Cells) -> bytes:
+    """Return cells by exchange and second: names as JSON, then one ``_GROWN`` each."""
+    names = json.dumps(exchanges, separators=(",", ":")).encode()
+    packed = np.empty(len(cells.second), _GROWN)
+    packed["slot"], packed["second"], packed["largest"] = cells.slot, cells.second, cells.largest
+    for at, name in enumerate(_SUMS):
+        packed[name] = cells.sums[:, at]
+    return _V + _LENGTH.pack(len(names)) + names + packed.tobytes()
 
 
-def snapshot_row(snapshot: Snapshot) -> bytes:
-    """Return a snapshot as bytes: lengths, lines, on-time lines, assets as JSON."""
-    seconds = lines_of(snapshot.seconds)
-    on_time = b"" if snapshot.on_time is None else lines_of(snapshot.on_time)
-    head = struct.pack("<?II", snapshot.on_time is not None, len(seconds), len(on_time))
-    return _V + head + seconds + on_time + json.dumps(snapshot.assets, separators=(",", ":")).encode()
-
-
-def parse_snapshot(key: bytes, value: bytes) -> Snapshot:
-    """Return the snapshot of a row."""
-    partition, minute = struct.unpack_from(">II", key, 1)
+def parse_growth(value: bytes) -> tuple[list[str], Cells]:
+    """Return what ``growth_row`` was given."""
     value = body(value)
-    timely, seconds, on_time = struct.unpack_from("<?II", value)
-    at = struct.calcsize("<?II")
-    lines, later = value[at : at + seconds], value[at + seconds : at + seconds + on_time]
-    assets = {asset: (long, short) for asset, (long, short) in json.loads(value[at + seconds + on_time :]).items()}
-    return Snapshot(
-        partition, key[9:].decode(), minute, parse_lines(lines), parse_lines(later) if timely else None, assets
-    )
+    end = _LENGTH.size + _LENGTH.unpack_from(value)[0]
+    packed = np.frombuffer(value[end:], _GROWN)
+    slot, second, largest = (packed[name].astype(np.int64) for name in ("slot", "second", "largest"))
+    return json.loads(value[_LENGTH.size : end]), Cells(slot, second, _sums(packed), largest)
+
+
+def market_minute_key(minute: int) -> bytes:
+    """Return the key of a minute of stage 2."""
+    return b"m" + _MINUTE.pack(minute)
 
 
 def watermark_row(clock_ms: int | None, partitions: int) -> bytes:

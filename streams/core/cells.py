@@ -1,8 +1,8 @@
-"""What panes are made of: cells in blocks of a minute, and the largest single of any suffix of time."""
+"""What panes are made of: cells, and a store that keeps them in order of time."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,84 +35,112 @@ class Lines(NamedTuple):
 
 
 _NONE = np.zeros(0, np.int64)
-NO_LINES = Lines(_NONE, _NONE, _NONE, np.zeros((0, 4), np.int64), _NONE)
+NO_CELLS = Cells(_NONE, _NONE, np.zeros((0, 4), np.int64), _NONE)
 
 
 def gather(slot: Ints, second: Ints, sums: Ints, largest: Ints) -> Cells:
-    """Return cells with one line per (slot, second), sorted by both."""
+    """Return cells with one line per (second, slot), sorted by both; there must be some."""
     base = int(second.min())
-    key = (slot << 32) | (second - base)
+    key = ((second - base) << 32) | slot
     order = np.argsort(key, kind="stable")
     key = key[order]
     first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
     return Cells(
-        key[first] >> 32,
-        (key[first] & 0xFFFFFFFF) + base,
+        key[first] & 0xFFFFFFFF,
+        (key[first] >> 32) + base,
         np.add.reduceat(sums[order], first, axis=0),
         np.maximum.reduceat(largest[order], first),
     )
 
 
-class Block:
-    """The cells of one minute; merged when somebody looks."""
-
-    __slots__ = ("_chunks", "_rows")
-
-    def __init__(self) -> None:
-        self._chunks: list[Cells] = []
-        self._rows: frozenset[int] | None = None
-
-    def append(self, cells: Cells) -> None:
-        self._chunks.append(cells)
-        self._rows = None
-        if len(self._chunks) > 64:
-            self.cells()
-
-    def cells(self) -> Cells:
-        if len(self._chunks) > 1:
-            columns = (np.concatenate(column) for column in zip(*self._chunks, strict=True))
-            self._chunks = [gather(*columns)]
-        return self._chunks[0]
-
-    def replace(self, cells: Cells) -> None:
-        self._chunks = [cells]
-
-    def rows(self, slot_row: Ints) -> frozenset[int]:
-        if self._rows is None:
-            self._rows = frozenset(np.unique(slot_row[self.cells().slot]).tolist())
-        return self._rows
+def joined(parts: Iterable[Cells]) -> Cells:
+    """Return some cells with one line per (second, slot), sorted by both."""
+    filled = [part for part in parts if len(part.slot)]
+    return gather(*(np.concatenate(column) for column in zip(*filled, strict=True))) if filled else NO_CELLS
 
 
-class Staircase:
-    """The largest single of any suffix of time: newer is higher up the list, larger is further down."""
+def where(cells: Cells, wanted: NDArray[np.bool_]) -> Cells:
+    """Return the cells that are wanted."""
+    return Cells(*(column[wanted] for column in cells))
 
-    __slots__ = ("_largest", "_seconds")
+
+def part(cells: Cells, start: int, end: int) -> Cells:
+    """Return the cells at positions [start, end)."""
+    return Cells(*(column[start:end] for column in cells))
+
+
+class Store:
+    """Cells in order of their second.
+
+    New ones go behind the others. Those that are older are merged in where that moves little, else kept aside until
+    there are enough of them to be worth it.
+    """
+
+    #: Cells that are moved for a late one; cells aside that are always borne.
+    MOVED, ASIDE = 8_192, 4_096
 
     def __init__(self) -> None:
-        self._seconds: list[int] = []
-        self._largest: list[int] = []
+        self._columns = Cells(*(np.zeros((64, *column.shape[1:]), np.int64) for column in NO_CELLS))
+        self._begin = self._end = 0
+        self._aside: list[Cells] = []
 
-    def add(self, second: int, largest: int) -> None:
-        seconds, values = self._seconds, self._largest
-        at = bisect_left(seconds, second)
-        if at < len(values) and values[at] >= largest:
+    def _held(self) -> Cells:
+        return part(self._columns, self._begin, self._end)
+
+    def add(self, cells: Cells) -> None:
+        """Add cells, sorted by second."""
+        if not len(cells.slot):
             return
-        end = at + 1 if at < len(seconds) and seconds[at] == second else at
-        while at and values[at - 1] <= largest:
-            at -= 1
-        seconds[at:end] = [second]
-        values[at:end] = [largest]
+        at = self._begin + int(np.searchsorted(self._held().second, cells.second[0]))
+        if self._end - at > self.MOVED:
+            self._aside.append(cells)
+            if sum(len(each.slot) for each in self._aside) > max(self.ASIDE, (self._end - self._begin) // 16):
+                cells, self._aside = joined([self._held(), *self._aside]), []
+                self._begin = self._end = 0
+                self._append(cells)
+            return
+        if at < self._end:
+            cells = joined([part(self._columns, at, self._end), cells])
+            self._end = at
+        self._append(cells)
 
-    def since(self, second: int) -> int:
-        at = bisect_left(self._seconds, second)
-        return self._largest[at] if at < len(self._largest) else 0
+    def _append(self, cells: Cells) -> None:
+        count, held = len(cells.slot), self._held()
+        if self._end + count > len(self._columns.slot):
+            # Room for as much again; what was taken from the front is not copied.
+            size = 2 * (len(held.slot) + count)
+            self._columns = Cells(*(np.empty((size, *column.shape[1:]), np.int64) for column in NO_CELLS))
+            self._begin, self._end = 0, len(held.slot)
+            for column, old in zip(self._columns, held, strict=True):
+                column[: self._end] = old
+        for column, new in zip(self._columns, cells, strict=True):
+            column[self._end : self._end + count] = new
+        self._end += count
 
-    def forget_before(self, second: int) -> None:
-        at = bisect_left(self._seconds, second)
-        del self._seconds[:at], self._largest[:at]
+    def between(self, start: int, end: int) -> list[Cells]:
+        """Return the cells of seconds [start, end), in parts, to be read only."""
+        held = self._held()
+        first, last = np.searchsorted(held.second, (start, end)).tolist()
+        aside = [where(each, (each.second >= start) & (each.second < end)) for each in self._aside]
+        return [found for found in (part(held, first, last), *aside) if len(found.slot)]
+
+    def take_before(self, end: int) -> Cells:
+        """Take out the cells of seconds before ``end``."""
+        taken = joined(self.between(0, end))
+        if len(taken.slot):
+            self._begin += int(np.searchsorted(self._held().second, end))
+            self._aside = [rest for each in self._aside if len((rest := where(each, each.second >= end)).slot)]
+        return taken
+
+    def span(self) -> tuple[int, int]:
+        """Return the first and the last second that holds anything; (0, -1) if none does."""
+        held, spans = self._held().second, [(int(each.second[0]), int(each.second[-1])) for each in self._aside]
+        if len(held):
+            spans.append((int(held[0]), int(held[-1])))
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else (0, -1)
 
 
 def runs(values: Ints) -> tuple[Ints, Ints]:
     """Return the distinct values of a sorted column and where each run of them starts."""
-    first = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
+    first = np.flatnonzero(np.concatenate((np.ones(len(values[:1]), bool), values[1:] != values[:-1])))
     return values[first], first

@@ -140,6 +140,10 @@ class ContextTracker:
             inflow=self._flows.inflow(asset, at_ms),
         )
 
+    def open_interest_coins(self, asset: str, at_ms: int) -> dict[str, float]:
+        """Return coins in open positions by instrument, "exchange|symbol", as they stood at a moment."""
+        return self._interest.snapshot(asset, at_ms)
+
     def open_interest_change(self, before: Before, asset: str, at_ms: int) -> Reading | None:
         """Return the change in coins since ``before`` (fraction) over instruments heard from at both moments."""
         return self._interest.change(asset, before.open_interest, before.at_ms, at_ms)

@@ -21,7 +21,7 @@ from streams.core.events import Funding, PositionSide, Scope, micro_usd
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Record = dict[str, Any]
 
@@ -125,6 +125,20 @@ class Crowding:
         if running is None or running.side is not side:
             return None
         return GRADES[running.grade - 1], running.started_ms
+
+    def running(self) -> Iterator[tuple[str, PositionSide, str]]:
+        """Yield asset, side and grade of what is running on assets."""
+        for name, asset in self._assets.items():
+            running = asset.series.running
+            if running is not None:
+                yield name, running.side, GRADES[running.grade - 1]
+
+    def rates_in_force(self) -> Iterator[tuple[Identity, float]]:
+        """Yield each instrument whose rate is in force at its asset's clock, and that rate, annualised."""
+        for asset in self._assets.values():
+            for identity, member in asset.members.items():
+                if member.rate.valid_until_ms > asset.clock_ms:
+                    yield identity, member.rate.annualised / NANO
 
     @property
     def instruments(self) -> int:

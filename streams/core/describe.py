@@ -45,14 +45,19 @@ class Describer:
         }
 
     def complete(
-        self, notice: Notice, whole: Iterable[str] | None, context: Record, aftermath: Record | None
+        self,
+        notice: Notice,
+        whole: Iterable[str] | None,
+        context: Record,
+        aftermath: Record | None,
+        stale: frozenset[str] = frozenset(),
     ) -> Record:
         """Return the finished message; ``whole`` are the exchanges present for a total over all venues."""
         record, at_ms = notice.record, notice.record["event_time"]
         mine = [each["exchange"] for each in record["exchanges"]]
         for each in record["exchanges"]:
-            each["coverage"] = self.venues.coverage(each["exchange"], at_ms).value
-        covered = self.coverage(mine if whole is None else whole, at_ms, whole=whole is not None)
+            each["coverage"] = self.venues.coverage(each["exchange"], at_ms, stale).value
+        covered = self.coverage(mine if whole is None else whole, at_ms, whole=whole is not None, stale=stale)
         record["at_least"] = covered["at_least"]
         record["context"] = context
         record["aftermath"] = aftermath

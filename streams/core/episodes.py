@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,6 +55,13 @@ class Episodes:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._episodes = [_episode(line) for line in data["episodes"]]
+
+    def totals(self) -> Iterator[tuple[Episode, str, float]]:
+        """Yield each total that is known: its episode, its window, US dollars."""
+        for episode in self._episodes:
+            for window, usd in (("1h", episode.one_hour_usd), ("24h", episode.day_usd)):
+                if usd is not None:
+                    yield episode, window, usd
 
     def compare(
         self, hour_usd: float | None, day_usd: float | None, before_ms: int | None = None

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from streams.core.bands import price_bands
 from streams.core.baseline import HOUR_MS, Baseline
 from streams.core.cascade import CascadeRule
-from streams.core.cells import gather
+from streams.core.cells import Cells, joined, where
+from streams.core.edges import edges
 from streams.core.errors import Reason
 from streams.core.events import LiquidationColumns, Scope
 from streams.core.follow import Follower, Notice, in_order
-from streams.core.ontime import OnTime
+from streams.core.growth import Growth
 from streams.core.panes import Panes
 from streams.core.screen import Accepted, Screen, ScreenRule
 from streams.core.stretch import Stretch
@@ -50,6 +51,7 @@ class Folded:
     duplicates: int = 0
     refused: list[tuple[int, Reason, str]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    behind_ms: dict[str, int] = field(default_factory=dict)  # the last of each exchange, behind its asset's clock
 
 
 class Fold:
@@ -61,8 +63,8 @@ class Fold:
         self.panes = Panes()
         self.baseline = Baseline()
         self.follower = Follower(self.panes, self.baseline, rule.cascades, rule.screen.lateness_ms)
-        self.on_time = OnTime()
-        self.changed_minutes: dict[int, set[int]] = {}
+        self.growth = Growth()
+        self._added: tuple[list[Cells], list[Cells]] = [], []
         self.new_identities: list[tuple[NDArray[np.uint64], Ints]] = []
 
     @property
@@ -79,6 +81,7 @@ class Fold:
             batch = self._columns(columns, accepted)
             self.new_identities.append((columns.identity[accepted.index], columns.event_time_ms[accepted.index]))
             before = {number: clocks_before[self.panes.assets[number]] for number in np.unique(batch.asset).tolist()}
+            folded.behind_ms = self._behind(batch)
             for stretch in self._stretches(batch):
                 folded.notices += self._stretch(stretch, clock_before, before)
                 clock_before = int(stretch.clock_ms[-1])
@@ -114,11 +117,21 @@ class Fold:
         for number in used:
             rows[number] = self.panes.row(columns.instruments[number])
         row = rows[code]
-        price = columns.price[index]
+        price, side, notional = columns.price[index], columns.side[index], columns.notional[index]
+        sums = np.zeros((len(index), 4), np.int64)
+        lines = np.arange(len(index))
+        sums[lines, side] = notional
+        sums[lines, 2 + side] = 1
         return Stretch(
-            row, self.panes.asset_of_row[row], columns.side[index], columns.notional[index], price, price_bands(price),
+            row, self.panes.asset_of_row[row], sums, notional, price, price_bands(price),
             columns.event_time_ms[index], accepted.clock_ms, accepted.asset_clock_ms, accepted.on_time,
         )  # fmt: skip
+
+    def _behind(self, batch: Stretch) -> dict[str, int]:
+        """Return how far the last record of each exchange is behind its asset's clock."""
+        behind = np.full(len(self.panes.exchanges), -1, np.int64)
+        behind[self.panes.exchange_of_row[batch.row]] = batch.asset_clock_ms - batch.time_ms  # the last one stands
+        return {self.panes.exchanges[at]: int(behind[at]) for at in np.flatnonzero(behind >= 0).tolist()}
 
     def _stretches(self, batch: Stretch) -> Iterator[Stretch]:
         """Cut where the watermark enters a new hour."""
@@ -130,7 +143,7 @@ class Fold:
     def _close_hours(self, clock_ms: int) -> None:
         due = self.baseline.hours_due(clock_ms - self.rule.screen.lateness_ms)
         first, last = self.panes.span()
-        for hour in range(max(due.start, first // 60), min(due.stop, last // 60 + 1)):
+        for hour in range(max(due.start, first // HOUR), min(due.stop, last // HOUR + 1)):
             self.baseline.close(hour, self.panes.totals_between(hour * HOUR, (hour + 1) * HOUR))
         if due:
             self.baseline.forget()
@@ -147,16 +160,17 @@ class Fold:
         found: list[Notice] = []
         if not assets:
             return found
-        past = self.follower.past(assets)
+        around = edges(self.panes, assets, stretch)
         for asset in sorted(assets):
             asset_before = before[asset] if asset in before else self._asset_clock(self.panes.assets[asset])
-            found += self.follower.follow(asset, asset_before, stretch, past[asset])
+            found += self.follower.follow(asset, asset_before, stretch, around[asset])
         return in_order(found)
 
     def _possible(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> set[int]:
         """Return the assets with an open cascade, and those whose windows could reach the lowest bar here."""
         held = np.zeros((len(self.panes.assets), 2), np.int64)
-        np.add.at(held, (stretch.asset, stretch.side), stretch.notional)
+        for side in (0, 1):
+            np.add.at(held[:, side], stretch.asset, stretch.sums[:, side])
         possible = self.follower.open_assets()
         for asset in np.unique(stretch.asset).tolist():
             recent = before[asset] // 1000 >= clock_before // 1000 - (_QUARTER - 300)
@@ -179,23 +193,20 @@ class Fold:
         np.maximum.at(panes.newest_ms, stretch.row, stretch.time_ms)
         # What is over an hour behind the partition is remembered by its minute only.
         kept = (now + 1 - HOUR) // MINUTE * MINUTE
-        coarse = np.where(second < kept, second - second % MINUTE, second)
-        sums = np.zeros((len(second), 4), np.int64)
-        lines = np.arange(len(second))
-        sums[lines, stretch.side] = stretch.notional
-        sums[lines, 2 + stretch.side] = 1
-        place = (stretch.row << 22) | stretch.band
-        places, slot = np.unique(place, return_inverse=True)
-        slots = panes.slots(places >> 22, places & 0x3FFFFF)
-        cells = gather(slots[slot], coarse, sums, stretch.notional)
-        panes.add(cells)
-        self._mark(cells.slot, cells.second // MINUTE)
-        timely = stretch.on_time
-        if timely.any():
-            exchange = panes.exchange_of_row[stretch.row[timely]]
-            self.on_time.add(panes.exchanges, exchange, second[timely], stretch.side[timely], stretch.notional[timely])
+        late = second < kept
+        second = np.where(late, second - second % MINUTE, second)
+        slot = panes.slots(stretch.row, stretch.band)
+        every = Cells(slot, second, stretch.sums, stretch.largest)
+        for minutes, cells in enumerate((where(every, ~late), where(every, late)) if late.any() else (every,)):
+            found = joined([cells])
+            panes.add(found, minutes=bool(minutes))
+            self._added[minutes].append(found)
+        exchange = panes.exchange_of_row[stretch.row]
+        self.growth.add(exchange, second, stretch.sums, stretch.largest, stretch.on_time)
 
-    def _mark(self, slot: Ints, minute: Ints) -> None:
-        """Note which (minute, row) have changed since the last flush."""
-        for pair in np.unique((minute << 22) | self.panes.row_of(slot)).tolist():
-            self.changed_minutes.setdefault(pair >> 22, set()).add(pair & 0x3FFFFF)
+    def settle(self) -> tuple[Cells, Cells, set[int]]:
+        """Settle the panes; return what is new by the second and by the minute, and the rows that lost something."""
+        seconds, late = (joined(parts) for parts in self._added)
+        self._added = [], []
+        turned, gone = self.panes.settle()
+        return seconds, joined([late, turned]), gone

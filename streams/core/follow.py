@@ -1,4 +1,4 @@
-"""The exact way for the assets where something could happen: each of their records is measured.
+"""The exact way where something could happen: each record is measured.
 
 An asset is *followed* in a stretch of the log if one of its scopes has an open
 cascade, or if all that its windows could hold in that stretch reaches the
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from streams.core import cascade
 from streams.core.baseline import Baseline
 from streams.core.cascade import CascadeRule, CascadeState, Phase
 from streams.core.cells import Lines
+from streams.core.edges import Around, Edge
 from streams.core.events import Scope
 from streams.core.figures import cascade_record
 from streams.core.machine import Machine, Saying, Walk
@@ -32,6 +33,26 @@ from streams.core.windows import FIVE_MINUTES, HOUR, LENGTHS, MINUTE, minutes_ke
 Ints = NDArray[np.int64]
 #: Scope, key, side.
 Name = tuple[Scope, str, int]
+
+
+class Family(NamedTuple):
+    """Which scopes are followed: a part is one row, the whole is one asset.
+
+    Attributes
+    ----------
+    by_second
+        The whole is measured once a second, and what it remembers goes by its own clock: stage 2, in which a record is
+        a second of an exchange.
+
+    """
+
+    part: Scope
+    whole: Scope
+    by_second: bool
+
+
+STAGE_1 = Family(Scope.INSTRUMENT, Scope.ASSET, by_second=False)
+STAGE_2 = Family(Scope.EXCHANGE, Scope.MARKET, by_second=True)
 
 
 @dataclass(slots=True)
@@ -48,12 +69,13 @@ class Notice:
 
 @dataclass(slots=True)
 class Follower:
-    """Cascades of the instruments and assets of one source partition."""
+    """Cascades of a family: the instruments and assets of one source partition, or the exchanges and the market."""
 
     panes: Panes
     baseline: Baseline
     rules: dict[Scope, CascadeRule]
     lateness_ms: int
+    family: Family = STAGE_1
     machines: dict[Name, Machine] = field(default_factory=dict)
     changed: set[Name] = field(default_factory=set)
     _open: dict[int, dict[Name, int]] = field(default_factory=dict)  # asset -> open machine -> its row
@@ -61,7 +83,7 @@ class Follower:
     @property
     def floor(self) -> int:
         """The lowest bar there is."""
-        return min(self.rules[scope].floor_micro_usd for scope in (Scope.INSTRUMENT, Scope.ASSET))
+        return min(self.rules[scope].floor_micro_usd for scope in (self.family.part, self.family.whole))
 
     def open_assets(self) -> set[int]:
         return set(self._open)
@@ -79,21 +101,7 @@ class Follower:
             if not self._open[asset]:
                 del self._open[asset]
 
-    def past(self, assets: Iterable[int]) -> dict[int, Lines]:
-        """Return the cells of assets that a window of an hour can see."""
-        panes, wanted = self.panes, sorted(assets)
-        newest = -1 if panes.newest is None else panes.newest
-        rows = [row for asset in wanted for row in panes.rows_of_asset[asset]]
-        lines = panes.cells_of(rows, seconds_kept(newest), newest + 1)
-        order = np.argsort(panes.asset_of_row[lines.row], kind="stable")
-        asset = panes.asset_of_row[lines.row][order]
-        cuts = np.searchsorted(asset, wanted), np.searchsorted(asset, wanted, side="right")
-        return {
-            each: Lines(*(column[order[start:end]] for column in lines))
-            for each, start, end in zip(wanted, *(cut.tolist() for cut in cuts), strict=True)
-        }
-
-    def follow(self, asset: int, asset_clock_before: int, stretch: Stretch, past: Lines) -> list[Notice]:
+    def follow(self, asset: int, asset_clock_before: int, stretch: Stretch, around: list[Around]) -> list[Notice]:
         """Measure one asset's records of a stretch, and close what the partition's clock closes in it.
 
         Parameters
@@ -104,11 +112,11 @@ class Follower:
             Its clock before the stretch, milliseconds (-1: none).
         stretch
             All records of the stretch; those of other assets only move the partition's clock.
-        past
-            The asset's cells of the last hour.
+        around
+            The asset's part of ``edges.edges``.
 
         """
-        return _Following(self, asset, asset_clock_before, stretch, past).run()
+        return _Following(self, asset, asset_clock_before, stretch, around).run()
 
     def open_of(self, asset: int) -> dict[Name, int]:
         return self._open.get(asset, {})
@@ -117,44 +125,49 @@ class Follower:
 class _Following:
     """One asset in one stretch."""
 
-    def __init__(self, follower: Follower, asset: int, asset_clock_before: int, stretch: Stretch, past: Lines) -> None:
+    def __init__(
+        self, follower: Follower, asset: int, asset_clock_before: int, stretch: Stretch, around: list[Around]
+    ) -> None:
         self.f = follower
         self.panes = follower.panes
         self.asset = asset
         self.clock_before = asset_clock_before
+        self.family = follower.family
         self.stretch = stretch
         self.mine = np.flatnonzero(stretch.asset == asset)
         self.rows = self.panes.rows_of_asset[asset]
-        self.past = past
+        self.around = around
+        self._leaving: dict[int, Lines] = {}
         self.notices: list[Notice] = []
 
     def run(self) -> list[Notice]:
-        done = np.arange(1, len(self.mine) + 1)
-        rows = self.stretch.row[self.mine]
-        seen = set(np.unique(rows).tolist()) | {
-            row for (scope, _, _), row in self.f.open_of(self.asset).items() if scope is Scope.INSTRUMENT
-        }
-        for row in sorted(seen):
+        done, rows = np.arange(1, len(self.mine) + 1), self.stretch.row[self.mine]
+        for row in self._possible(rows):
             instrument = self.panes.instruments[row]
-            inside, known = rows == row, self.past.row == row
-            key = f"{instrument.exchange}|{instrument.symbol}"
-            self._scope(
-                Scope.INSTRUMENT, key, row, inside, done[inside], Lines(*(column[known] for column in self.past))
-            )
-        everything = np.full(len(self.mine), fill_value=True)
-        self._scope(Scope.ASSET, self.panes.assets[self.asset], self.rows[0], everything, done, self.past)
+            inside = rows == row
+            edges = [around.of_row(self.rows.index(row), row) for around in self.around]
+            key = instrument.exchange if self.family.by_second else f"{instrument.exchange}|{instrument.symbol}"
+            self._scope(self.family.part, key, row, self.mine[inside], done[inside], edges)
+        edges = [around.of_all() for around in self.around]
+        self._scope(self.family.whole, self.panes.assets[self.asset], self.rows[0], self.mine, done, edges)
         return self.notices
 
-    def _scope(self, scope: Scope, key: str, row: int, inside: NDArray[np.bool_], done: Ints, past: Lines) -> None:
-        floor = self.f.rules[scope].floor_micro_usd
-        at = self.mine[inside]
-        names = [(scope, key, side) for side in (0, 1)]
-        most = past.sums[:, :2].sum() + self.stretch.notional[at].sum()
-        if most < floor and not any(name in self.f.open_of(self.asset) for name in names):
-            return
-        found = measures(self.stretch, at, done, past)
-        for name in names:
-            self._walk(name, row, found)
+    def _possible(self, rows: Ints) -> list[int]:
+        """Return the parts with an open cascade, and those whose five minutes and all that is new reach the bar."""
+        five = self.around[0]
+        members, most = np.array(self.rows), five.held.copy()
+        for row, usd in ((five.row, five.usd), (rows, self.stretch.sums[self.mine])):
+            at = np.searchsorted(members, row)
+            for side in (0, 1):
+                np.add.at(most[:, side], at, usd[:, side])
+        reach = members[most.max(axis=1) >= self.f.rules[self.family.part].floor_micro_usd].tolist()
+        opened = self.f.open_of(self.asset).items()
+        return sorted({*reach, *(row for (scope, _, _), row in opened if scope is self.family.part)})
+
+    def _scope(self, scope: Scope, key: str, row: int, at: Ints, done: Ints, edges: list[Edge]) -> None:
+        found = measures(self.stretch, at, done, edges, by_second=self.family.by_second)
+        for side in (0, 1):
+            self._walk((scope, key, side), row, found)
 
     def _walk(self, name: Name, row: int, found: Measures) -> None:
         scope, key, side = name
@@ -171,16 +184,17 @@ class _Following:
             clock = int(found.asset_clock_ms[at])
             name = cascade.cascade_id(scope, key, side, clock // 1000, rule.version())
             usual = None if normal[0] is None else normal[0] // 12
-            state = CascadeState(name, side, bar, usual, clock, clock, prices=[float(found.price[at])] * 4)
+            prices = None if self.family.by_second else [float(found.price[at])] * 4
+            state = CascadeState(name, side, bar, usual, clock, clock, prices=prices)
             self._count_window(scope, row, state, int(found.done[at]), clock // 1000, int(found.clock_ms[at]))
             return state
 
         def say(state: CascadeState, saying: Saying) -> None:
-            clock = int(self.stretch.clock_ms[saying.at])
+            clock = saying.asset_clock_ms if self.family.by_second else int(self.stretch.clock_ms[saying.at])
             totals = self._totals(scope, row, saying.done, saying.asset_clock_ms // 1000, clock // 1000)
             instrument = self.panes.instruments[row] if scope is Scope.INSTRUMENT else None
             record = cascade_record(scope, key, instrument, rule, state, saying.phase, saying.time_ms, totals)
-            order = (saying.at, int(not saying.closing), int(scope is Scope.ASSET), side, len(self.notices))
+            order = (saying.at, int(not saying.closing), int(scope is self.family.whole), side, len(self.notices))
             self.notices.append(Notice(order, record, state, scope, self.panes.assets[self.asset], saying.phase))
 
         walk = Walk(
@@ -212,17 +226,14 @@ class _Following:
                         state.count_in(exchange, side, sums[side], sums[2 + side], largest)
 
     def _rows(self, scope: Scope, row: int) -> list[int]:
-        return [row] if scope is Scope.INSTRUMENT else self.rows
+        return [row] if scope is self.family.part else self.rows
 
     def _new(self, rows: list[int], done: int, start: int) -> Lines:
         """Return the first ``done`` records of the asset here, of some rows and from a second on, as lines."""
         s, first = self.stretch, self.mine[:done]
-        first = first[(s.time_ms[first] // 1000 >= start) & np.isin(s.row[first], rows)]
-        sums = np.zeros((len(first), 4), np.int64)
-        at = np.arange(len(first))
-        sums[at, s.side[first]] = s.notional[first]
-        sums[at, 2 + s.side[first]] = 1
-        return Lines(s.row[first], s.band[first], s.time_ms[first] // 1000, sums, s.notional[first])
+        inside = s.time_ms[first] // 1000 >= start
+        first = first[inside if rows is self.rows else inside & (s.row[first] == rows[0])]
+        return Lines(s.row[first], s.band[first], s.time_ms[first] // 1000, s.sums[first], s.largest[first])
 
     def _totals(self, scope: Scope, row: int, done: int, newest: int, partition_newest: int) -> Totals:
         """Return the scope's totals after ``done`` of the asset's records, in the windows that end with ``newest``.
@@ -230,31 +241,59 @@ class _Following:
         The panes stand before the stretch and their windows end with the partition's newest pane: what lies between
         the two starts of a window is put right, and the stretch's own records are added.
         """
-        rows, panes = self._rows(scope, row), self.panes
-        bands, sums, windows, largest = [], [], [], []
-        for window, length in enumerate(LENGTHS):
+        rows, starts = self._rows(scope, row), []
+        for length in LENGTHS:
             kept = seconds_kept(partition_newest) if length <= HOUR else minutes_kept(partition_newest) * MINUTE
-            start = max(window_start(length, newest), kept)
-            new = self._new(rows, done, start)
-            parts = [(new.band, new.sums), *(() if panes.newest is None else self._put_right(rows, window, start))]
-            for band, part in parts:
-                bands.append(band)
-                sums.append(part)
-                windows.append(np.full(len(band), window))
-            largest.append(max(panes.largest_since(rows, start), int(new.largest.max(initial=0))))
-        # One line per band: what was taken away must cancel before anybody asks which bands hold something.
-        band, line = np.unique(np.concatenate(bands), return_inverse=True)
-        placed = np.zeros((len(LENGTHS), len(band), 4), np.int64)
-        np.add.at(placed, (np.concatenate(windows), line), np.concatenate(sums))
-        return summarise(np.zeros(len(band), np.int64), band, placed, np.array(largest)[:, None], 1)
+            starts.append(max(window_start(length, newest), kept))
+        new = self._new(rows, done, starts[-1])
+        parts: list[tuple[int, Ints, Ints]] = []
+        largest = [int(new.largest[new.second >= start].max(initial=0)) for start in starts]
+        if self.panes.newest is not None:
+            for window, start in enumerate(starts):
+                held, most = self._held(rows, window, start)
+                parts += [(window, *part) for part in held]
+                largest[window] = max(largest[window], most)
+        return _placed(new, starts, parts, largest)
 
-    def _put_right(self, rows: list[int], window: int, start: int) -> list[tuple[Ints, Ints]]:
+    def _held(self, rows: list[int], window: int, start: int) -> tuple[list[tuple[Ints, Ints]], int]:
+        """Return what the panes hold from a start on, as (bands, sums) that add up to it, and the largest single."""
         panes = self.panes
         assert panes.newest is not None
         theirs = window_start(LENGTHS[window], panes.newest)
-        sign = -1 if start >= theirs else 1
-        between = panes.cells_of(rows, min(start, theirs), max(start, theirs))
-        return [panes.sums_of(rows, window), (between.band, sign * between.sums)]
+        sign, between = -1, self._left(window, theirs)
+        inside = between.second < start
+        if start < theirs:
+            sign, between = 1, panes.cells_of(rows, start, theirs)
+            inside = np.full(len(between.row), fill_value=True)
+        if rows is not self.rows:
+            inside &= between.row == rows[0]
+        between = Lines(*(column[inside] for column in between))
+        largest = panes.largest_in(rows, window, start, between)
+        return [panes.sums_of(rows, window), (between.band, sign * between.sums)], largest
+
+    def _left(self, window: int, start: int) -> Lines:
+        """Return the asset's cells that leave a window in this stretch."""
+        if window not in self._leaving:
+            end = window_start(LENGTHS[window], int(self.stretch.clock_ms[-1]) // 1000)
+            self._leaving[window] = self.panes.cells_of(self.rows, start, end)
+        return self._leaving[window]
+
+
+def _placed(new: Lines, starts: list[int], parts: list[tuple[int, Ints, Ints]], largest: list[int]) -> Totals:
+    """Return the totals of one scope from new lines and from (window, bands, sums) that were there."""
+    # One line per band: what was taken away must cancel before anybody asks which bands hold something.
+    band, line = np.unique(np.concatenate([new.band, *(bands for _, bands, _ in parts)]), return_inverse=True)
+    placed = np.zeros((len(LENGTHS), 4, len(band)), np.int64)
+    at = len(new.band)
+    for window, start in enumerate(starts):
+        inside = np.flatnonzero(new.second >= start)
+        for column in range(4):
+            np.add.at(placed[window, column], line[inside], new.sums[inside, column])
+    for window, bands, sums in parts:
+        mine, at = line[at : at + len(bands)], at + len(bands)
+        for column in range(4):
+            np.add.at(placed[window, column], mine, sums[:, column])
+    return summarise(np.zeros(len(band), np.int64), band, placed.transpose(0, 2, 1), np.array(largest)[:, None], 1)
 
 
 def in_order(notices: Iterable[Notice]) -> list[Notice]:

@@ -171,16 +171,18 @@ class Walk:
 
     def _count(self, index: Ints, state: CascadeState, last_above_ms: int) -> None:
         m = self.measures
-        side, notional, price = m.side[index], m.notional[index], m.price[index]
+        records = m.records(index)
         state.last_above_ms = last_above_ms
-        state.largest = max(state.largest, int(notional.max()))
-        place = self.exchange_of_row[m.row[index]] * 2 + side
-        counts = np.bincount(place)
-        for each in np.flatnonzero(counts).tolist():
-            usd = int(notional[place == each].sum())
-            state.count_in(self.exchanges[each // 2], each % 2, usd, int(counts[each]), 0)
-        first, low, high, _ = state.prices or [float(price[0])] * 4
-        state.prices = [first, min(low, float(price.min())), max(high, float(price.max())), float(price[-1])]
+        state.largest = max(state.largest, int(m.largest[records].max()))
+        totals = np.zeros((len(self.exchanges), 4), np.int64)
+        np.add.at(totals, self.exchange_of_row[m.row[records]], m.sums[records])
+        for exchange, sums in zip(self.exchanges, totals.tolist(), strict=True):
+            for side in (0, 1):
+                if sums[2 + side]:
+                    state.count_in(exchange, side, sums[side], sums[2 + side], 0)
+        if state.prices:
+            price, (first, low, high, _) = m.price[records], state.prices
+            state.prices = [first, min(low, float(price.min())), max(high, float(price.max())), float(price[-1])]
         hours = m.usd_1h[index].sum(axis=1)
         most = int(index[hours.argmax()])
         raise_to(state.highest_hour, m.usd_1h[most].tolist(), int(m.asset_clock_ms[most]))

@@ -7,27 +7,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.core.cells import Lines
+from streams.core.cells import runs
+from streams.core.edges import Edge, starts
 from streams.core.stretch import Stretch
-from streams.core.windows import DAY, FIVE_MINUTES, HOUR, LENGTHS, MINUTE
+from streams.core.windows import DAY, MINUTE
 
 Ints = NDArray[np.int64]
 
 
 @dataclass(slots=True)
 class Measures:
-    """The records of one scope in a stretch, in log order, each with the windows that end with its asset's newest pane.
+    """One scope in a stretch, in log order, in the windows that end with its asset's newest pane.
 
     Attributes
     ----------
     at
-        Position in the stretch.
+        Position in the stretch of the record that is measured.
     done
         How many of the asset's records there are up to this one.
     remembered
         Whether the partition still remembers the record's minute; if not it is in no window.
     usd_5m, usd_1h
         (k, 2) micro-USD by side.
+    row, sums, largest, price
+        The scope's records.
+    ends
+        How many of them there are up to each measure; None where each is measured.
 
     """
 
@@ -37,62 +42,76 @@ class Measures:
     time_ms: Ints
     asset_clock_ms: Ints
     clock_ms: Ints
-    side: Ints
-    notional: Ints
-    price: NDArray[np.float64]
-    row: Ints
     usd_5m: Ints
     usd_1h: Ints
+    row: Ints
+    sums: Ints
+    largest: Ints
+    price: NDArray[np.float64]
+    ends: Ints | None = None
+
+    def records(self, index: Ints) -> Ints:
+        """Return the positions of the records behind some measures."""
+        if self.ends is None:
+            return index
+        return np.flatnonzero(np.isin(np.searchsorted(self.ends, np.arange(len(self.row)), side="right"), index))
 
 
-def measures(stretch: Stretch, at: Ints, done: Ints, past: Lines) -> Measures:
-    """Return the measures of the records at positions ``at``, given the scope's cells before the stretch."""
+def measures(stretch: Stretch, at: Ints, done: Ints, edges: list[Edge], *, by_second: bool = False) -> Measures:
+    """Return the measures of a scope.
+
+    Parameters
+    ----------
+    stretch, at, done
+        The scope's records are those at positions ``at``; ``done`` of its asset's there are up to each.
+    edges
+        What the scope held before the stretch in five minutes and in an hour.
+    by_second
+        Measure once a second, behind its last record; times must rise.
+
+    """
+    row, sums, largest, price = stretch.row[at], stretch.sums[at], stretch.largest[at], stretch.price[at]
+    added, ends = sums[:, :2], None
+    if by_second:
+        _, first = runs(stretch.time_ms[at] // 1000)
+        added, ends = np.add.reduceat(added, first, axis=0), np.append(first, len(at))[1:]
+        at, done = at[ends - 1], done[ends - 1]
     clock, asset_clock, time = stretch.clock_ms[at], stretch.asset_clock_ms[at], stretch.time_ms[at]
-    now, newest, second = clock // 1000, asset_clock // 1000, time // 1000
-    remembered = second // MINUTE >= (now + 1 - DAY) // MINUTE
-    kept = (now + 1 - HOUR) // MINUTE * MINUTE
-    side, notional = stretch.side[at], stretch.notional[at]
-    counted = np.where(remembered, notional, 0)
-    order = np.argsort(past.second, kind="stable")
-    held = past.second[order], past.sums[order, :2]
-    usd = [
-        sliding(*held, second, side, counted, np.maximum(newest + 1 - length, kept))
-        for length in (LENGTHS[FIVE_MINUTES], HOUR)
-    ]
-    return Measures(
-        at, done, remembered, time, asset_clock, clock, side, notional, stretch.price[at], stretch.row[at], *usd
+    second = time // 1000
+    remembered = second // MINUTE >= (clock // 1000 + 1 - DAY) // MINUTE
+    counted = added * remembered[:, None]
+    usd_5m, usd_1h = (
+        edge.since(start) + sliding(second, counted, start)
+        for edge, start in zip(edges, starts(clock, asset_clock), strict=True)
     )
+    return Measures(at, done, remembered, time, asset_clock, clock, usd_5m, usd_1h, row, sums, largest, price, ends)
 
 
-def sliding(past_second: Ints, past_usd: Ints, second: Ints, side: Ints, notional: Ints, start: Ints) -> Ints:
-    """Return the sums by side, after each record, of everything from that record's ``start`` on.
+def sliding(second: Ints, usd: Ints, start: Ints) -> Ints:
+    """Return the sums by side, after each record, of the records so far from that record's ``start`` on.
 
     A record is in from where it stands until the first record whose start lies behind it.
 
     Parameters
     ----------
-    past_second, past_usd
-        What was there before: seconds, rising, and (m, 2) micro-USD by side.
-    second, side, notional
-        The records.
+    second, usd
+        The records, (k, 2) micro-USD by side.
     start
         First second of the window at each record; never falls.
 
     Examples
     --------
-    >>> none = np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
     >>> second = np.array([10, 11, 15])
-    >>> sliding(*none, second, np.array([0, 1, 0]), np.array([5, 7, 9]), second - 4).tolist()
+    >>> sliding(second, np.array([[5, 0], [0, 7], [9, 0]]), second - 4).tolist()
     [[5, 0], [5, 7], [9, 7]]
 
     """
     count = len(second)
-    from_here = np.zeros((len(past_second) + 1, 2), np.int64)
-    from_here[:-1] = past_usd[::-1].cumsum(axis=0)[::-1]
     lines = np.arange(count)
     leaves = np.maximum(np.searchsorted(start, second, side="right"), lines)
     change = np.zeros((count + 1, 2), np.int64)
-    np.add.at(change, (lines, side), notional)
-    np.subtract.at(change, (leaves, side), notional)
-    held: Ints = from_here[np.searchsorted(past_second, start)] + change[:count].cumsum(axis=0)
+    change[:count] = usd
+    for side in (0, 1):
+        np.subtract.at(change[:, side], leaves, usd[:, side])
+    held: Ints = change[:count].cumsum(axis=0)
     return held

@@ -1,29 +1,41 @@
 """Where a liquidation becomes a number: panes, and the sliding sums over them.
 
 A **cell** is what one second of event time holds for one instrument in one
-price band. Cells lie in blocks of a minute. Six running sums per (instrument,
-band) slide over them: a cell is added once when it comes and subtracted once
-from each window that it leaves, so no window is ever summed anew. An asset is
-the sum of its instruments and has no cells of its own.
+price band; over an hour old it is one minute's. Six running sums per
+(instrument, band) slide over the cells: a cell is added once when it comes and
+subtracted once from each window that it leaves, so no window is ever summed
+anew. An asset is the sum of its instruments and has no cells of its own.
 
 Everything is an integer, so the order in which cells come changes nothing.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.core.cells import LONG_USD, NO_LINES, SHORT_USD, Block, Cells, Ints, Lines, Staircase, gather, runs
+from streams.core.cells import (
+    LONG_COUNT,
+    LONG_USD,
+    NO_CELLS,
+    SHORT_COUNT,
+    SHORT_USD,
+    Cells,
+    Ints,
+    Lines,
+    Store,
+    joined,
+    where,
+)
 from streams.core.events import Instrument
 from streams.core.slots import Slots
 from streams.core.totals import Totals, summarise
-from streams.core.windows import HOUR, LENGTHS, MINUTE, minute_leaves, minutes_kept, seconds_kept, window_start
+from streams.core.windows import HOUR, LENGTHS, MINUTE, ONE_DAY, minute_leaves, minutes_kept, seconds_kept, window_start
 
-_RECENT, _KEPT = 2, 5  # windows whose totals per asset bound what any of its scopes can hold: 15m, 24h
+_BOUNDS = {2: 0, 5: 1}  # windows whose totals per asset bound what any of its scopes can hold: 15m, 24h
 
 
 class Panes:
@@ -37,6 +49,8 @@ class Panes:
         By row and by asset number.
     as_of, newest_ms
         Per row: the second in which one of its windows last changed; its newest event time in milliseconds.
+    changed
+        Per row: whether one of its windows has changed since somebody has cleared it.
 
     """
 
@@ -50,17 +64,14 @@ class Panes:
         self.exchange_of_row = np.zeros(64, np.int64)
         self.as_of = np.zeros(64, np.int64)
         self.newest_ms = np.zeros(64, np.int64)
-        self.changed: set[int] = set()
+        self.changed = np.zeros(64, bool)
         self.bounds = np.zeros((2, 64, 2), np.int64)  # [15m, 24h], asset, side
-        self.blocks: dict[int, Block] = {}
-        self._settled = 0
-        self._minutes: list[int] = []
+        self._seconds, self._minutes = Store(), Store()
         self._row: dict[Instrument, int] = {}
         self._asset: dict[str, int] = {}
-        self._slot: dict[int, int] = {}
-        self._slots = Slots.empty(256)
-        self._slots_of_row: list[list[int]] = []
-        self._stairs: list[Staircase] = []
+        self._slots = Slots()
+        self._largest = np.zeros((len(LENGTHS), 64), np.int64)
+        self._unsure = np.zeros((len(LENGTHS), 64), bool)  # the largest single may have left
 
     # ------------------------------------------------------------- names
 
@@ -76,12 +87,10 @@ class Panes:
         if row is None:
             row = self._row[instrument] = len(self.instruments)
             self.instruments.append(instrument)
-            self._slots_of_row.append([])
-            self._stairs.append(Staircase())
             if row == len(self.as_of):
-                for name in ("as_of", "newest_ms", "asset_of_row", "exchange_of_row"):
+                for name in ("as_of", "newest_ms", "changed", "asset_of_row", "exchange_of_row", "_largest", "_unsure"):
                     column = getattr(self, name)
-                    setattr(self, name, np.concatenate((column, np.zeros_like(column))))
+                    setattr(self, name, np.concatenate((column, np.zeros_like(column)), axis=-1))
             self.asset_of_row[row] = self._open_asset(instrument.asset, row)
             self.exchange_of_row[row] = self._open_exchange(instrument.exchange)
         return row
@@ -103,226 +112,178 @@ class Panes:
 
     def slots(self, rows: Ints, bands: Ints) -> Ints:
         """Return the slot of each (row, band), opened if it is new."""
-        known, slot = self._slot, []
-        for key, row, band in zip(((rows << 22) | bands).tolist(), rows.tolist(), bands.tolist(), strict=True):
-            found = known.get(key)
-            slot.append(self._open_slot(key, row, band) if found is None else found)
-        return np.array(slot, np.int64)
-
-    def _open_slot(self, key: int, row: int, band: int) -> int:
-        slot = self._slot[key] = len(self._slot)
-        if slot == len(self._slots.row):
-            self._slots = self._slots.grown()
-        self._slots.row[slot], self._slots.band[slot] = row, band
-        self._slots_of_row[row].append(slot)
-        return slot
+        return self._slots.find(rows, bands)
 
     def row_of(self, slots: Ints) -> Ints:
         return self._slots.row[slots]
 
-    def band_of(self, slots: Ints) -> Ints:
-        return self._slots.band[slots]
+    def lines(self, cells: Cells) -> Lines:
+        """Return cells with their rows and bands."""
+        return Lines(self._slots.row[cells.slot], self._slots.band[cells.slot], *cells[1:])
 
     # ------------------------------------------------------------- time
 
     def advance(self, newest: int) -> None:
-        """Move the newest pane on: what leaves a window is subtracted from it; what nobody needs is forgotten."""
+        """Move the newest pane on: what leaves a window is subtracted from it."""
         old, self.newest = self.newest, newest
-        if old is None or not self._minutes:
+        if old is None:
             return
         for window, length in enumerate(LENGTHS):
             start, end = window_start(length, old), window_start(length, newest)
             if start < end:
-                self._leave(window, start, end)
+                for cells in self.between(start, end):
+                    self._leave(window, cells)
 
-    def settle(self) -> list[tuple[int, frozenset[int]]]:
-        """Drop what has left every window, and the seconds of minutes that have left the sliding hour.
+    def settle(self) -> tuple[Cells, set[int]]:
+        """Turn seconds that have left the sliding hour into minutes, and drop what has left every window.
 
-        To be called when a flush has said what the minutes hold. Returns (minute, rows) of what was dropped.
+        To be called when a flush has said what has changed. Returns the minutes that came of seconds, and the rows of
+        what was dropped.
         """
         if self.newest is None:
-            return []
-        self._consolidate(seconds_kept(self.newest) // MINUTE)
-        return self._forget(minutes_kept(self.newest))
+            return joined([]), set()
+        old = self._seconds.take_before(seconds_kept(self.newest))
+        turned = joined([old._replace(second=old.second - old.second % MINUTE)])
+        self._minutes.add(turned)
+        gone = self._minutes.take_before(minutes_kept(self.newest) * MINUTE)
+        return turned, set(self.row_of(gone.slot).tolist())
 
-    def _blocks_between(self, start: int, end: int) -> Iterable[tuple[int, Cells]]:
-        """Yield (minute, cells) of the blocks that hold seconds of [start, end)."""
-        at = bisect_left(self._minutes, start // MINUTE)
-        while at < len(self._minutes) and self._minutes[at] * MINUTE < end:
-            yield self._minutes[at], self.blocks[self._minutes[at]].cells()
-            at += 1
+    def between(self, start: int, end: int) -> list[Cells]:
+        """Return all cells of seconds [start, end), in parts, to be read only."""
+        return self._minutes.between(start, end) + self._seconds.between(start, end)
 
-    def _leave(self, window: int, start: int, end: int) -> None:
-        length = LENGTHS[window]
-        for minute, cells in self._blocks_between(start, end):
-            if length > HOUR:
-                left, second = cells, np.full(len(cells.slot), minute_leaves(length, minute), np.int64)
-            else:
-                inside = (cells.second >= start) & (cells.second < end)
-                if not inside.any():
-                    continue
-                left = Cells(*(column[inside] for column in cells))
-                second = left.second + length
-            self._shift(window, left, -1)
-            self.touch(self.row_of(left.slot), second)
+    def _leave(self, window: int, cells: Cells) -> None:
+        """Subtract cells from a window that they have been in."""
+        row = self._shift(window, cells, -1)
+        self.touch(row, _leaves(window, cells.second))
+        self._unsure[window, row[cells.largest >= self._largest[window, row]]] = True
 
-    def _shift(self, window: int, cells: Cells, sign: int) -> None:
-        """Add cells (sorted by slot) to one window's sums, or take them away."""
-        slot, first = runs(cells.slot)
-        self._shift_sums(window, slot, np.add.reduceat(cells.sums, first, axis=0) * sign)
-
-    def _shift_sums(self, window: int, slot: Ints, sums: Ints) -> None:
-        self._slots.sums[window, slot] += sums
-        if window in (_RECENT, _KEPT):
-            asset = self.asset_of_row[self.row_of(slot)]
-            np.add.at(self.bounds[int(window == _KEPT)], asset, sums[:, :2])
+    def _shift(self, window: int, cells: Cells, sign: int) -> Ints:
+        """Add cells to one window's sums, or take them away; return their rows."""
+        sums, row = self._slots.sums[window], self._slots.row[cells.slot]
+        for column in range(4):
+            np.add.at(sums[column], cells.slot, sign * cells.sums[:, column])
+        if window in _BOUNDS:
+            asset = self.asset_of_row[row]
+            for side in (0, 1):
+                np.add.at(self.bounds[_BOUNDS[window], :, side], asset, sign * cells.sums[:, side])
+        return row
 
     def touch(self, rows: Ints, second: Ints) -> None:
         """Note that rows have changed in these seconds."""
         np.maximum.at(self.as_of, rows, second)
-        self.changed.update(rows.tolist())
+        self.changed[rows] = True
 
-    def _consolidate(self, end: int) -> None:
-        for minute in self._minutes[bisect_left(self._minutes, self._settled) : bisect_left(self._minutes, end)]:
-            block = self.blocks[minute]
-            cells = block.cells()
-            block.replace(gather(cells.slot, np.full_like(cells.slot, minute * MINUTE), cells.sums, cells.largest))
-        self._settled = max(self._settled, end)
-
-    def whole(self, minute: int) -> bool:
-        """Return whether only the total of a minute is known any more."""
-        return minute < self._settled
-
-    def _forget(self, minute: int) -> list[tuple[int, frozenset[int]]]:
-        at = bisect_left(self._minutes, minute)
-        expired = [(gone, self.blocks.pop(gone).rows(self._slots.row)) for gone in self._minutes[:at]]
-        for row in {row for _, rows in expired for row in rows}:
-            self._stairs[row].forget_before(minute * MINUTE)
-        del self._minutes[:at]
-        return expired
+    def take_changed(self) -> list[int]:
+        """Return the rows that have changed, and forget that they have."""
+        changed = np.flatnonzero(self.changed).tolist()
+        self.changed[:] = False
+        return changed
 
     def span(self) -> tuple[int, int]:
-        """Return the first and the last minute that holds anything; (0, -1) if none does."""
-        return (self._minutes[0], self._minutes[-1]) if self._minutes else (0, -1)
+        """Return the first and the last second that holds anything; (0, -1) if none does."""
+        spans = [span for store in (self._minutes, self._seconds) if (span := store.span())[1] >= 0]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else (0, -1)
 
     # ------------------------------------------------------------- adding
 
-    def add(self, cells: Cells) -> None:
-        """Add cells, sorted by slot then second, at the present newest pane; the windows they have left are touched."""
+    def add(self, cells: Cells, *, minutes: bool = False) -> None:
+        """Add cells, sorted by second, at the present newest pane; the windows that they have left are touched.
+
+        With ``minutes`` they are of seconds that are no longer remembered as such, and stand at their minutes' first.
+        """
         newest = self.newest
         assert newest is not None, "advance before add"
-        second = cells.second
-        slot, first = runs(cells.slot)
-        reduced: Ints | None = None
         for window, length in enumerate(LENGTHS):
-            if reduced is None:
-                inside = second >= window_start(length, newest)
-                if not inside.all():
-                    self._add_partly(window, cells, inside)
-                    continue
-                reduced = np.add.reduceat(cells.sums, first, axis=0)
-            self._shift_sums(window, slot, reduced)
-        self._store(cells)
-        self._climb(cells.slot, second, cells.largest)
-
-    def _add_partly(self, window: int, cells: Cells, inside: NDArray[np.bool_]) -> None:
-        """Add what is inside of a window; what came and left within one step has touched its row all the same."""
-        length = LENGTHS[window]
-        if inside.any():
-            self._shift(window, Cells(*(column[inside] for column in cells)), +1)
-        second = cells.second[~inside]
-        left = minute_leaves(length, 0) + second - second % MINUTE if length > HOUR else second + length
-        self.touch(self.row_of(cells.slot[~inside]), left)
-
-    def _store(self, cells: Cells) -> None:
-        minute = cells.second // MINUTE
-        for number in np.unique(minute).tolist():
-            block = self.blocks.get(number)
-            if block is None:
-                block = self.blocks[number] = Block()
-                self._minutes.insert(bisect_left(self._minutes, number), number)
-            inside = minute == number
-            block.append(cells if inside.all() else Cells(*(column[inside] for column in cells)))
-
-    def _climb(self, slot: Ints, second: Ints, largest: Ints) -> None:
-        """Put what is larger than all that is newer, per row, on the row's staircase."""
-        row = self.row_of(slot)
-        order = np.lexsort((-second, row))
-        row, second, largest = row[order], second[order], largest[order]
-        first = np.concatenate(([True], row[1:] != row[:-1]))
-        segment = np.cumsum(first) - 1
-        start = np.flatnonzero(first)
-        # The running maximum per row, newest first; a step of it is a step of the staircase.
-        rank = np.argsort(np.argsort(largest, kind="stable"), kind="stable")
-        running = np.maximum.accumulate(rank + segment * len(rank))
-        step = np.concatenate(([True], running[1:] != running[:-1])) if len(running) else first
-        step[start] = True
-        for at in np.flatnonzero(step).tolist():
-            self._stairs[int(row[at])].add(int(second[at]), int(largest[at]))
+            start = int(np.searchsorted(cells.second, window_start(length, newest)))
+            inside = Cells(*(column[start:] for column in cells)) if start else cells
+            row = self._shift(window, inside, +1)
+            np.maximum.at(self._largest[window], row, inside.largest)
+            if start:
+                # What came and left within one step has touched its row all the same.
+                self.touch(self.row_of(cells.slot[:start]), _leaves(window, cells.second[:start]))
+        (self._minutes if minutes else self._seconds).add(cells)
 
     # ------------------------------------------------------------- reading
 
     def totals(self, scopes: Sequence[Sequence[int]]) -> Totals:
         """Return the totals of scopes, each given as its rows, in the six windows that end with the newest pane."""
-        newest = self.newest
-        assert newest is not None, "advance before totals"
-        slots = [slot for rows in scopes for row in rows for slot in self._slots_of_row[row]]
-        sizes = [sum(len(self._slots_of_row[row]) for row in rows) for rows in scopes]
+        assert self.newest is not None, "advance before totals"
+        rows = np.fromiter(chain.from_iterable(scopes), np.int64)
+        sizes = np.array([len(members) for members in scopes])
+        slot, at = self._slots.of(rows)
         scope = np.repeat(np.arange(len(scopes)), sizes)
-        index = np.array(slots, np.int64)
-        starts = [window_start(length, newest) for length in LENGTHS]
-        largest = np.array(
-            [[max(self._stairs[row].since(start) for row in rows) for rows in scopes] for start in starts], np.int64
-        )
-        return summarise(scope, self._slots.band[index], self._slots.sums[:, index], largest, len(scopes))
+        largest = np.zeros((len(LENGTHS), len(scopes)), np.int64)
+        for window in range(len(LENGTHS)):
+            np.maximum.at(largest[window], scope, self._largest_of(window)[rows])
+        sums = self._slots.sums[:, :, slot].transpose(0, 2, 1)
+        return summarise(scope[at], self._slots.band[slot], sums, largest, len(scopes))
 
-    def cells_of(self, rows: Sequence[int], start: int, end: int) -> Lines:
-        """Return the cells of some rows in seconds [start, end)."""
-        found = [NO_LINES]
+    def _largest_of(self, window: int) -> Ints:
+        """Return the largest single of each row in a window."""
+        largest: Ints = self._largest[window]
+        unsure = self._unsure[window]
+        if unsure.any():
+            assert self.newest is not None, "nothing leaves before it came"
+            largest[unsure] = 0
+            for cells in self.between(window_start(LENGTHS[window], self.newest), self.newest + 1):
+                row = self.row_of(cells.slot)
+                mine = unsure[row]
+                np.maximum.at(largest, row[mine], cells.largest[mine])
+            unsure[:] = False
+        return largest
+
+    def cells_of(self, rows: Sequence[int] | Ints, start: int, end: int) -> Lines:
+        """Return the cells of some rows in seconds [start, end), sorted by second; there may be several of a second."""
         wanted = np.zeros(len(self.as_of), bool)
         wanted[rows] = True
-        for _, cells in self._blocks_between(start, end):
-            row = self.row_of(cells.slot)
-            inside = wanted[row] & (cells.second >= start) & (cells.second < end)
-            if inside.any():
-                slot = cells.slot[inside]
-                found.append(
-                    Lines(
-                        row[inside], self.band_of(slot), cells.second[inside], cells.sums[inside], cells.largest[inside]
-                    )
-                )
-        return Lines(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        found = [where(cells, wanted[self.row_of(cells.slot)]) for cells in self.between(start, end)]
+        if len(found) != 1:
+            together = Cells(*(np.concatenate(column) for column in zip(NO_CELLS, *found, strict=True)))
+            order = np.argsort(together.second, kind="stable")
+            found = [Cells(*(column[order] for column in together))]
+        return self.lines(found[0])
+
+    def held_of(self, rows: Ints, window: int) -> Ints:
+        """Return (rows, 2) micro-USD by side in one window that ends with the newest pane."""
+        held = np.zeros((len(rows), 2), np.int64)
+        slot, at = self._slots.of(rows)
+        for side in (0, 1):
+            np.add.at(held[:, side], at, self._slots.sums[window, side, slot])
+        return held
 
     def sums_of(self, rows: Sequence[int], window: int) -> tuple[Ints, Ints]:
         """Return (band, sums) of some rows in one window that ends with the newest pane."""
-        slots = np.array([slot for row in rows for slot in self._slots_of_row[row]], np.int64)
-        return self.band_of(slots), self._slots.sums[window, slots]
+        slot, _ = self._slots.of(np.array(rows, np.int64))
+        return self._slots.band[slot], self._slots.sums[window][:, slot].T
 
-    def largest_since(self, rows: Sequence[int], second: int) -> int:
-        """Return the largest single of some rows from a second on."""
-        return max((self._stairs[row].since(second) for row in rows), default=0)
+    def largest_in(self, rows: Sequence[int], window: int, start: int, between: Lines) -> int:
+        """Return the largest single of some rows in a window that starts elsewhere; ``between`` lies what differs."""
+        assert self.newest is not None, "advance before asking"
+        known, other = int(self._largest_of(window)[rows].max(initial=0)), int(between.largest.max(initial=0))
+        if start <= window_start(LENGTHS[window], self.newest):
+            return max(known, other)
+        # What differs has left the window: the largest is known unless it is among that.
+        return known if other < known else int(self.cells_of(rows, start, self.newest + 1).largest.max(initial=0))
 
-    def lines_of(self, minute: int) -> Lines:
-        """Return all cells of a minute."""
-        cells = self.blocks[minute].cells()
-        return Lines(self.row_of(cells.slot), self.band_of(cells.slot), cells.second, cells.sums, cells.largest)
-
-    def filled_rows(self) -> set[int]:
+    def filled_rows(self) -> Ints:
         """Return the rows that hold anything."""
-        return {row for block in self.blocks.values() for row in block.rows(self._slots.row)}
-
-    def first_second_minute(self) -> int:
-        """Return the first minute that is remembered by the second."""
-        return 0 if self.newest is None else seconds_kept(self.newest) // MINUTE
+        day = self._slots.sums[ONE_DAY, :, : self._slots.count]
+        return np.unique(self._slots.row[: self._slots.count][day[LONG_COUNT] + day[SHORT_COUNT] > 0])
 
     def totals_between(self, start: int, end: int) -> dict[int, int]:
         """Return micro-USD of both sides per row over the whole minutes of [start, end)."""
-        total: dict[int, int] = {}
-        for _, cells in self._blocks_between(start, end):
+        total, filled = np.zeros(len(self.as_of), np.int64), np.zeros(len(self.as_of), bool)
+        for cells in self.between(start, end):
             row = self.row_of(cells.slot)
-            rows, inverse = np.unique(row, return_inverse=True)
-            usd = np.zeros(len(rows), np.int64)
-            np.add.at(usd, inverse, cells.sums[:, LONG_USD] + cells.sums[:, SHORT_USD])
-            for number, value in zip(rows.tolist(), usd.tolist(), strict=True):
-                total[number] = total.get(number, 0) + value
-        return total
+            np.add.at(total, row, cells.sums[:, LONG_USD] + cells.sums[:, SHORT_USD])
+            filled[row] = True
+        rows = np.flatnonzero(filled)
+        return dict(zip(rows.tolist(), total[rows].tolist(), strict=True))
+
+
+def _leaves(window: int, second: NDArray[np.int64]) -> Ints:
+    """Return the newest pane with which seconds are no longer in a window."""
+    length = LENGTHS[window]
+    left: Ints = second + length if length <= HOUR else minute_leaves(length, 0) + second - second % MINUTE
+    return left

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 from streams.core.errors import Reason
 from streams.core.events import Instrument, LiquidationColumns
+from streams.core.journal import Journal
+from streams.core.table import Table
 from streams.core.windows import DAY_MS, MINUTE, SECOND_MS, minutes_kept
 
 Ints = NDArray[np.int64]
@@ -70,32 +72,27 @@ class Accepted:
 
 
 class Seen:
-    """Identities of accepted records and their newest event time, forgotten in the chunks in which they came."""
+    """Identities of accepted records and their newest event time, in entries that are forgotten as a whole."""
 
     def __init__(self) -> None:
-        self.times: dict[int, int] = {}
-        self.chunks: dict[int, tuple[NDArray[np.uint64], Ints]] = {}
-        self._next = 0
-
-    def add_chunk(self, identity: NDArray[np.uint64], time_ms: Ints, number: int | None = None) -> int:
-        """Remember what one flush accepted; return the number of its row."""
-        number = self._next if number is None else number
-        self._next = max(self._next, number + 1)
-        self.chunks[number] = (identity, time_ms)
-        return number
+        self.times = Table()
+        self.journal = Journal()
+        self._least = 1_000_000
 
     def restore(self, number: int, identity: NDArray[np.uint64], time_ms: Ints) -> None:
-        self.add_chunk(identity, time_ms, number)
-        for key, time in zip(identity.tolist(), time_ms.tolist(), strict=True):
-            self.times[key] = max(time, self.times.get(key, time))
+        """Take up an entry."""
+        self.journal.restore(number, int(time_ms.max()))
+        order = np.lexsort((time_ms, identity))
+        last = np.append(identity[order][1:] != identity[order][:-1], True)
+        identity, time_ms = identity[order][last], time_ms[order][last]
+        self.times.put(identity, np.maximum(time_ms, self.times.find(identity)))
 
     def forget(self, until_ms: int) -> list[int]:
-        """Drop the chunks all of whose times are at or before ``until_ms``; return their numbers."""
-        gone = [number for number, (_, times) in self.chunks.items() if int(times.max()) <= until_ms]
-        for number in gone:
-            for key in self.chunks.pop(number)[0].tolist():
-                if self.times.get(key, until_ms + 1) <= until_ms:
-                    del self.times[key]
+        """Drop the entries all of whose times are at or before ``until_ms``; return their numbers."""
+        gone = self.journal.expired(until_ms)
+        if len(self.times) > self._least:
+            self.times.drop(until_ms)
+            self._least = max(1_000_000, 2 * len(self.times))
         return gone
 
 
@@ -152,9 +149,7 @@ class Screen:
         crowded = len(self.instruments) + new > self.rule.instruments_max
         if crowded or (time < latest[code] - DAY_MS).any() or self._forgets(before, time):
             return None
-        repeated = self._repeated(columns)
-        where = np.array([at for at, _ in repeated], np.int64)
-        known = np.array([event for _, event in repeated], np.int64)
+        first, where, known = self._repeated(columns)
         if (time[where] > known).any():
             return None
         asset_clock, clock = self._clocks(time, code, before)
@@ -162,25 +157,18 @@ class Screen:
         twin = known > np.maximum(asset_clock[where] - horizon, clock[where] - horizon - HOUR_MS)
         duplicates = where[twin]
         index = np.delete(np.arange(len(time)), duplicates)
-        times = self.seen.times
-        for key, event in zip(columns.identity[index].tolist(), time[index].tolist(), strict=True):
-            times[key] = event
-        times.update(zip(columns.identity[where].tolist(), known.tolist(), strict=True))
+        self.seen.times.put(columns.identity[first], time[first])
         return self._judged(index, asset_clock[index], clock[index], time[index], duplicates.tolist(), [])
 
-    def _repeated(self, columns: LiquidationColumns) -> list[tuple[int, int]]:
-        """Return (position, newest event time so far) of records whose identity is known, also from this batch."""
-        seen, found = self.seen.times, []
-        fresh: dict[int, int] = {}
-        for at, (key, event) in enumerate(zip(columns.identity.tolist(), columns.event_time_ms.tolist(), strict=True)):
-            known = seen.get(key)
-            if known is None:
-                known = fresh.get(key)
-            if known is None:
-                fresh[key] = event
-            else:
-                found.append((at, known))
-        return found
+    def _repeated(self, columns: LiquidationColumns) -> tuple[Ints, Ints, Ints]:
+        """Return the positions of identities that are new, those of all others, and the newest event time of these."""
+        identity, time = columns.identity, columns.event_time_ms
+        known = self.seen.times.find(identity)
+        first = _first_of_each(identity)
+        earlier = np.where(known >= 0, known, time[first])
+        fresh = (known < 0) & (first == np.arange(len(time)))
+        where = np.flatnonzero(~fresh)
+        return np.flatnonzero(fresh), where, earlier[where]
 
     def _forgets(self, before: Ints, time: Ints) -> bool:
         """Whether an asset's clock could be forgotten in the middle of the batch."""
@@ -211,7 +199,8 @@ class Screen:
         return Accepted(index, asset_clock, clock, late, on_time, duplicates, refused)
 
     def _one_by_one(self, columns: LiquidationColumns) -> Accepted:
-        rule, seen = self.rule, self.seen.times
+        rule, times = self.rule, self.seen.times.find(columns.identity)
+        seen = {key: time for key, time in zip(columns.identity.tolist(), times.tolist(), strict=True) if time >= 0}
         instruments, clocks, clock = set(self.instruments), dict(self.asset_clock_ms), self.clock_ms
         index, asset_clock, partition_clock, duplicates = [], [], [], []
         refused: list[tuple[int, Reason, str]] = []
@@ -239,6 +228,7 @@ class Screen:
             index.append(at)
             asset_clock.append(mine)
             partition_clock.append(all_)
+        self.seen.times.put(np.array(list(seen), np.uint64), np.array(list(seen.values()), np.int64))
         where = np.array(index, np.int64)
         time_ms = columns.event_time_ms[where]
         return self._judged(
@@ -260,6 +250,24 @@ class Screen:
                 f"STREAMS_INSTRUMENTS_MAX is {self.rule.instruments_max}"
             )
         return None
+
+
+def _first_of_each(keys: NDArray[np.uint64]) -> Ints:
+    """Return, for each key, the position of the first one like it.
+
+    Keys are hashes: nearly all have a bucket of their own, and only the others are sorted.
+    """
+    first = np.arange(len(keys))
+    bucket = keys & np.uint64((1 << (8 * len(keys)).bit_length()) - 1)
+    owner = np.empty(1 << (8 * len(keys)).bit_length(), np.int64)
+    owner[bucket[::-1]] = first[::-1]
+    shared = np.unique(bucket[owner[bucket] != first])
+    if len(shared):
+        some = np.flatnonzero(np.isin(bucket, shared))
+        order = some[np.argsort(keys[some], kind="stable")]
+        starts = np.append(True, keys[order][1:] != keys[order][:-1])
+        first[order] = order[np.flatnonzero(starts)][np.cumsum(starts) - 1]
+    return first
 
 
 def _or(clock: int | None) -> int:

@@ -12,10 +12,10 @@ import time
 import urllib.error
 import urllib.request
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.codec.encode import Encoder
 from streams.reconstruction import END_MINUTE, HEADLINE_MINUTE, WAVES_MINUTE, at
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.reconstruction import Played
+    from streams.registries import Writers
 
 APP_ID: Final = "demo"
 COMMAND: Final = (sys.executable, "-m", "streams", "worker")
@@ -42,34 +43,59 @@ class DemoFailed(Exception):
     """The demo cannot go on, in one sentence."""
 
 
-class Broker:
-    """librdkafka's mock cluster: one broker in memory, for as long as this object lives."""
+class Target:
+    """A cluster that the story is written to.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    options
+        Of librdkafka's producer.
+    writers
+        Schema ids and schemas by topic.
+    value_format
+        Form of the values.
+
+    """
+
+    def __init__(
+        self, options: dict[str, Any], writers: Writers, value_format: Literal["avro", "json"] = "avro"
+    ) -> None:
+        self._encoder = Encoder(writers, value_format)
         self._producer = Producer(
             {
-                "test.mock.num.brokers": 1,
                 # The same hash as Java's and aiokafka's clients: one coin, one partition, in every topic.
                 "partitioner": "murmur2_random",
                 "linger.ms": 5,
                 "queue.buffering.max.messages": 1_000_000,
                 "log_level": 0,
+                **options,
             }
         )
-        brokers = self._producer.list_topics(timeout=READY_S).brokers
-        self.address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
-        self._encoder = Encoder(file_registry().writers())
-        for topic in declared(APP_ID):
-            # It has no CreateTopics: a topic appears when it is first asked for.
-            self._producer.list_topics(topic.name, timeout=READY_S)
 
     def write(self, played: list[Played]) -> None:
         """Write records to their topics, keyed by their asset, and wait until they are there."""
         for event_time, topic, record in played:
             value = self._encoder.encode(topic, record)
-            self._producer.produce(topic, value, record["asset"].encode(), timestamp=event_time)
+            self._producer.produce(topic, value, record["asset"].encode(), timestamp=event_time, on_delivery=_must)
             self._producer.poll(0)
         self._producer.flush()
+
+
+def _must(error: KafkaError | None, _: object) -> None:
+    if error is not None:
+        raise KafkaException(error)
+
+
+class Broker(Target):
+    """librdkafka's mock cluster: one broker in memory, for as long as this object lives."""
+
+    def __init__(self) -> None:
+        super().__init__({"test.mock.num.brokers": 1}, file_registry().writers())
+        brokers = self._producer.list_topics(timeout=READY_S).brokers
+        self.address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
+        for topic in declared(APP_ID):
+            # It has no CreateTopics: a topic appears when it is first asked for.
+            self._producer.list_topics(topic.name, timeout=READY_S)
 
     def close(self) -> None:
         """End the broker; what it holds is gone. Being called last is what keeps it until then."""
@@ -79,11 +105,11 @@ class Broker:
 class Player(threading.Thread):
     """Writes the records of the story at their moments."""
 
-    def __init__(self, broker: Broker, played: list[Played], seconds: float) -> None:
+    def __init__(self, target: Target, played: list[Played], seconds: float) -> None:
         super().__init__(name="player", daemon=True)
         self.ended: float | None = None
         self.failure: Exception | None = None
-        self._broker = broker
+        self._target = target
         self._played = played
         self._seconds = seconds
         self._stopping = threading.Event()
@@ -106,7 +132,7 @@ class Player(threading.Thread):
         while at_once < len(self._played) and not self._stopping.wait(STEP_S):
             until = moment((time.monotonic() - begun) / self._seconds)
             upto = bisect_left(self._played, until, lo=at_once, key=lambda item: item[0])
-            self._broker.write(self._played[at_once:upto])
+            self._target.write(self._played[at_once:upto])
             at_once = upto
 
 

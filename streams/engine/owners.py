@@ -97,6 +97,7 @@ class Owners:
         self._by_source = {topic: stage for stage in self._stages.values() for topic in stage.sources}
         self.owned: dict[tuple[str, int], Owned] = {}
         self.ready = False
+        self.recoveries = 0
         self.failure: BaseException | None = None
         #: Counts by changelog partition; they live as long as the process, whoever owns the unit now.
         self.tallies: dict[tuple[str, int], Tally] = {}
@@ -167,6 +168,7 @@ class Owners:
     def resumed(self) -> None:
         """Recovery is complete and records flow."""
         self.ready = True
+        self.recoveries += 1
         if self._flusher is None:
             self._flusher = asyncio.ensure_future(self._keep_time())
 

@@ -1,6 +1,6 @@
 """Faust's Kafka driver, corrected for batches and transactions.
 
-Each override names the defect it corrects. ``tests/broker/test_worker.py`` runs
+Each override names the defect it corrects. ``tests/broker/test_torture.py`` runs
 them all against a real Kafka; not each has a test of its own yet.
 """
 

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streams import app
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.codec.registry import FileRegistry
 from streams.codec.values import ValueReader
-from streams.core.market import Market
 from streams.replay.load import Fed
 from streams.replay.summary import Summary
 from streams.settings import Settings
@@ -101,11 +99,11 @@ class Replay:
         self._codecs = {form: app.codecs(each, registry, encoder) for form, each in as_form.items()}
         avro = self._codecs["avro"]
         self.lanes = [Lane(Shard(number, partitions, rule, avro, told)) for number in range(partitions)]
-        self.exchanges = Exchanges(app.cascade_rules(settings), settings.market_lateness_ms, encoder, told)
+        rules, lateness_ms = app.cascade_rules(settings), settings.market_lateness_ms
+        self.exchanges = Exchanges(rules, lateness_ms, encoder, told, settings.app_id)
         self.fed_count = 0
         self.rows: dict[bytes, bytes] = {}
         self.events: Counter[tuple[str, str]] = Counter()
-        self.micro_usd = np.zeros(2, np.int64)  # long and short, of all that was aggregated
         self._emit = emit
         self._reader = ValueReader(registry)
         self._newest_ms = 0
@@ -133,10 +131,7 @@ class Replay:
         self._without_clock.clear()
         snapshots = [message for message in found if message.topic == SNAPSHOTS]
         if snapshots:
-            # A cut forgets old minutes: what these have grown by in between is what was aggregated.
-            before = held(self.exchanges.market)
             self.exchanges.handle(self._snapshot_batch(snapshots))
-            self.micro_usd += held(self.exchanges.market) - before
             found += self.exchanges.cut().messages
         self._write(found)
         self._handed.clear()
@@ -161,8 +156,8 @@ class Replay:
             aggregated=sum((tally.aggregated for tally in tallies), Counter()),
             duplicates=sum((tally.duplicates for tally in tallies), Counter()),
             refused=sum((tally.refused for tally in tallies), Counter()),
-            long_micro_usd=int(self.micro_usd[0]),
-            short_micro_usd=int(self.micro_usd[1]),
+            long_micro_usd=int(self.exchanges.market.grown[0]),
+            short_micro_usd=int(self.exchanges.market.grown[1]),
             events=self.events,
             market_behind_ms=self._newest_ms - clock_ms if clock_ms >= 0 else None,
         )
@@ -198,12 +193,6 @@ class Replay:
             fed = self._handed[source][record["offset"] - first]
             line |= {"file": fed.file, "line": fed.line}
         self._emit(json.dumps(line, default=_latin, separators=(",", ":"), ensure_ascii=False))
-
-
-def held(market: Market) -> NDArray[np.int64]:
-    """Return long and short micro-USD of all minutes that the market remembers."""
-    sides = [side for minute in market.minutes.values() for side in minute.assets.values()]
-    return np.array([sum(long for long, _ in sides), sum(short for _, short in sides)], np.int64)
 
 
 def _moment(event: tuple[str, str, dict[str, Any]]) -> int:

@@ -128,8 +128,8 @@ def coverage_of(unit: Unit, stale: frozenset[str]) -> list[Record]:
 def open_cascades(unit: Unit) -> dict[tuple[Scope, str, int], CascadeState]:
     """Return the state of a unit's open cascades by scope, key and side."""
     assert isinstance(unit, Shard | Exchanges), unit
-    machines = unit.fold.follower.machines if isinstance(unit, Shard) else unit.market.machines
-    return {name: machine.state for name, machine in sorted(machines.items()) if machine.state is not None}
+    follower = unit.fold.follower if isinstance(unit, Shard) else unit.market.follower
+    return {name: machine.state for name, machine in sorted(follower.machines.items()) if machine.state is not None}
 
 
 def cascades(unit: Unit) -> Iterator[Record]:

@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.core.cascade import CascadeRule, Phase
+from streams.core.cells import Cells
 from streams.core.context import Before
+from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
 from streams.core.events import Instrument, Scope
+from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
 from streams.core.figures import windows_row
 from streams.core.follow import Notice
 from streams.core.market import ALL, Market
+from streams.core.windows import MINUTE
 from streams.units import keep
-from streams.units.shard import CASCADES, WINDOWS
+from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.unit import Flush, Message, Tally
 
 Record = dict[str, Any]
+_QUARTER_MS = 900_000
 
 
 class Exchanges:
@@ -28,16 +35,24 @@ class Exchanges:
     partition = 0
 
     def __init__(
-        self, rules: dict[Scope, CascadeRule], lateness_ms: int, encoder: Encoder, describer: Describer
+        self,
+        rules: dict[Scope, CascadeRule],
+        lateness_ms: int,
+        encoder: Encoder,
+        describer: Describer,
+        app_id: str = "",
+        feeds: FeedRule | None = None,
     ) -> None:
+        self.app_id = app_id.encode()
         self.market = Market(rules, lateness_ms)
+        self.feeds = Feeds(feeds)
+        self.stale: frozenset[str] = frozenset()
         self.encoder = encoder
         self.describer = describer
         self.next: dict[str, int] = {}
         self.tally = Tally()
         self.context: dict[str, Record] = {}
         self._rows: dict[bytes, bytes | None] = {}
-        self._changed: set[tuple[int, str, int]] = set()
         self._messages: list[Message] = []
         self._touched = False
         self.urgent = False
@@ -55,14 +70,18 @@ class Exchanges:
         return set()
 
     def handle(self, batch: RecordBatch) -> None:
-        """Take in snapshots, contexts and watermarks in log order."""
-        for key, value in zip(batch.keys, batch.values, strict=True):
-            assert key is not None, (batch.topic, batch.partition)
+        """Take in growth, contexts and watermarks in log order."""
+        for name, value in zip(batch.keys, batch.values, strict=True):
+            assert name is not None, (batch.topic, batch.partition)
             assert value is not None, (batch.topic, batch.partition)
-            if key[:1] == b"m":
-                snapshot = codec.parse_snapshot(key, value)
-                self.market.snapshot(snapshot)
-                self._changed.add(snapshot[:3])
+            app_id, _, key = name.partition(b"\x1f")
+            if app_id != self.app_id:
+                continue
+            if key[:1] == b"g":
+                self._grow(*codec.parse_growth(value))
+                continue
+            if key[:1] == b"a":
+                self._alive(key[1:].decode(), codec.parse_json(value))
                 continue
             self._rows[key] = value
             if key[:1] == b"x":
@@ -70,10 +89,44 @@ class Exchanges:
             else:
                 clock, partitions = codec.parse_json(value)
                 self._announce(self.market.watermark(int(key[1:]), clock, partitions))
+                self._judge_feeds()
         self.tally.consumed[batch.topic] += len(batch)
         self.tally.aggregated[batch.topic] += len(batch)
         self.next[batch.topic] = int(batch.offsets[-1]) + 1
         self._touched = True
+
+    def _grow(self, exchanges: list[str], cells: Cells) -> None:
+        self.market.grow(exchanges, cells)
+        exchange, minute = cells.slot >> 1, cells.second // MINUTE
+        pairs, at = np.unique((minute << 16) | exchange, return_inverse=True)
+        newest = np.zeros(len(pairs), np.int64)
+        np.maximum.at(newest, at, cells.second)
+        for pair, second in zip(pairs.tolist(), newest.tolist(), strict=True):
+            self.feeds.told(exchanges[pair & 0xFFFF], second * 1000)
+
+    def _alive(self, exchange: str, minutes: list[int]) -> None:
+        """Hear of a venue's other streams; one without a public feed has none that could go silent."""
+        if self.describer.venues.coverage(exchange, minutes[-1] * 60_000) is not Coverage.ABSENT:
+            self.feeds.alive(exchange, minutes)
+
+    def _judge_feeds(self) -> None:
+        for finding in self.feeds.judge(self.market.clock_ms - self.market.lateness_ms):
+            self._messages.append(Message(FEED_STATUS, finding.exchange.encode(), self._status(finding)))
+            self.tally.emitted[FEED_STATUS] += 1
+            self.stale = self.feeds.silent
+            self.urgent = True
+
+    def _status(self, finding: Finding) -> bytes:
+        stale = frozenset({finding.exchange} if finding.silent else ())
+        record = {
+            "exchange": finding.exchange,
+            "status": "SILENT" if finding.silent else "OK",
+            "coverage": self.describer.venues.coverage(finding.exchange, finding.time_ms, stale).value,
+            "event_time": finding.time_ms,
+            "last_liquidation": finding.last_ms,
+            "detail": detail(finding),
+        }
+        return self.encoder.encode(FEED_STATUS, record)
 
     def idle(self, idle_ms: int) -> None:
         """Nothing: the market's time comes from the shards' watermarks."""
@@ -86,9 +139,7 @@ class Exchanges:
             record = notice.record
             at_ms, side = record["event_time"], record["position_side"]
             if notice.state.before is None:
-                since = record["started"] // 60_000 - 15
-                asset = self.market.largest_asset(notice.state.position_side, since)
-                notice.state.before = self.context.get(asset or "", {}).get(side) or {}
+                notice.state.before = self._busiest(notice.state.position_side, record["started"]).get(side) or {}
             before, context, aftermath = notice.state.before, dict(NO_CONTEXT), None
             if before:
                 now = self.context[before["asset"]][side]
@@ -103,12 +154,17 @@ class Exchanges:
                     }
                 aftermath = aftermath_record(notice, before, now, after) if notice.phase is Phase.SUBSIDED else None
             whole = self._present() if notice.scope is Scope.MARKET else None
-            finished = self.describer.complete(notice, whole, context, aftermath)
+            finished = self.describer.complete(notice, whole, context, aftermath, self.stale)
             name = f"{record['scope']}|{record['key']}".encode()
             self._messages.append(Message(CASCADES, name, self.encoder.encode(CASCADES, finished)))
             self.tally.emitted[CASCADES] += 1
             self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
             self.urgent = True
+
+    def _busiest(self, side: int, started_ms: int) -> Record:
+        """Return the context of the asset that sold most on a side, among those heard of since a quarter before."""
+        recent = [each for each in self.context.values() if each["at"] >= started_ms - _QUARTER_MS]
+        return max(recent, key=lambda each: each["usd"][side], default={})
 
     def _present(self) -> list[str]:
         """Return the exchanges of which something has been told: others were heard of ahead of the market's clock."""
@@ -122,22 +178,21 @@ class Exchanges:
         flush = Flush(messages=self._messages, offsets=dict(self.next))
         self._messages, self._touched, self.urgent = [], False, False
         market = self.market
-        for row in sorted(market.told.changed):
+        for row in np.flatnonzero(market.told.changed).tolist():
             instrument = market.told.instruments[row]
             flush.rows.append(codec.instrument_row(instrument, int(market.told.as_of[row]), 0))
         flush.messages += self._windows()
         flush.rows += list(self._rows.items())
         flush.rows += [
-            (codec.snapshot_key(*key), codec.snapshot_row(market.minute(key))) for key in sorted(self._changed)
+            (codec.market_minute_key(minute), codec.growth_row(*known)) for minute, known in market.minutes().items()
         ]
         self._rows = {}
-        self._changed.clear()
         flush.rows += keep.hour_rows(market.baseline, market.decided.instruments)
-        flush.rows += keep.cascade_rows(market.machines, market.changed, {})
-        flush.rows += keep.forgotten_cascades(market.machines, market.clock_ms)
-        flush.rows += [(codec.snapshot_key(*key), None) for key in market.forget()]
-        for panes in (market.told, market.decided):
-            panes.settle()
+        flush.rows += keep.cascade_rows(market.follower.machines, market.follower.changed, {})
+        flush.rows += keep.forgotten_cascades(market.follower.machines, market.clock_ms)
+        flush.rows += [(codec.market_minute_key(minute), None) for minute in market.settle()]
+        flush.rows += [codec.feed_row(name, self.feeds.known[name].to_json()) for name in sorted(self.feeds.changed)]
+        self.feeds.changed.clear()
         flush.rows.append(
             (codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed}))
         )
@@ -145,10 +200,9 @@ class Exchanges:
 
     def _windows(self) -> list[Message]:
         panes = self.market.told
-        changed = sorted(panes.changed)
+        changed = panes.take_changed()
         if not changed:
             return []
-        panes.changed.clear()
         everybody = list(range(len(panes.instruments)))
         scopes = [(Scope.EXCHANGE, panes.instruments[row].exchange, [row]) for row in changed] + [
             (Scope.MARKET, ALL, everybody)
@@ -177,17 +231,20 @@ class Exchanges:
         self.next = commit["next"]
         market = self.market
         for key, value in sorted(rows.items()):
-            if key[:1] == b"m":
-                market.snapshot(codec.parse_snapshot(key, value))
-            elif key[:1] == b"x":
+            if key[:1] == b"x":
                 self.context[key[1:].decode()] = codec.parse_json(value)
             elif key[:1] == b"w":
                 clock, partitions = codec.parse_json(value)
                 market.hear(int(key[1:]), clock, partitions)
+            elif key[:1] == b"e":
+                self.feeds.known[key[1:].decode()] = Feed.from_json(codec.parse_json(value))
             elif key[:1] == b"c":
                 scope, name, side = codec.parse_cascade_key(key)
-                market.machines[Scope(scope), name, side] = keep.machine_of(codec.parse_json(value))
-        market.resume(commit["clock"], commit["closed"])
+                row = 0 if name == ALL else market.row(name)
+                market.follower.restore((Scope(scope), name, side), keep.machine_of(codec.parse_json(value)), 0, row)
+        self.stale = self.feeds.silent
+        minutes = [codec.parse_growth(value) for key, value in sorted(rows.items()) if key[:1] == b"m"]
+        market.resume(commit["clock"], commit["closed"], minutes)
         for key, value in rows.items():
             if key[:1] == b"r":
                 instrument, as_of, _ = codec.parse_instrument_row(key, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -10,71 +11,66 @@ import numpy as np
 from streams.codec import rows as codec
 from streams.core.baseline import HOUR_MS, Baseline
 from streams.core.cascade import CascadeState
-from streams.core.cells import Lines, gather
+from streams.core.cells import Cells, Lines, joined, part
 from streams.core.events import Instrument, Scope
 from streams.core.fold import Fold
+from streams.core.journal import Journal
 from streams.core.machine import Machine
 from streams.core.panes import Panes
-from streams.core.windows import DAY_MS
+from streams.core.windows import DAY_MS, MINUTE, minutes_kept, seconds_kept
 
 Rows = list[tuple[bytes, bytes | None]]
 MINUTE_MS = 60_000
+#: Kinds of entries of cells.
+SECONDS, MINUTES = b"p", b"q"
 
 
-#: Identities in one row, 16 bytes each: a row must fit into a message.
-IDENTITIES_MAX = 4_096
+#: Identities and cells in one row, 16 and up to 44 bytes each: a row must fit into a message.
+ENTRY_MAX = 4_096
 
 
-def pane_rows(fold: Fold) -> Rows:
-    """Return the rows of the minutes and instruments that have changed."""
-    panes, found = fold.panes, Rows()
-    for minute, changed in sorted(fold.changed_minutes.items()):
-        lines = panes.lines_of(minute)
-        inside = np.isin(lines.row, list(changed))
-        values = codec.pane_rows(Lines(*(column[inside] for column in lines)), panes.whole(minute))
-        found += [(codec.pane_key(minute, panes.instruments[row]), value) for row, value in values.items()]
-    for row in sorted(panes.changed):
-        found.append(codec.instrument_row(panes.instruments[row], int(panes.as_of[row]), int(panes.newest_ms[row])))
-    return found
-
-
-def known_rows(fold: Fold) -> Rows:
-    """Return a row for each instrument that was never seen before: the limit on instruments counts them for ever."""
-    found: Rows = [codec.known_row(instrument) for instrument in fold.screen.new_instruments]
-    fold.screen.new_instruments.clear()
-    return found
-
-
-def expired_rows(panes: Panes) -> Rows:
-    """Let the panes forget what has left every window, and return the tombstones.
+def pane_rows(fold: Fold, journals: Mapping[bytes, Journal]) -> Rows:
+    """Let the panes settle; return what a flush has added, the instruments that have changed, and tombstones.
 
     ``as_of`` of an instrument is kept while anything of its asset is: it may be the asset's.
     """
-    found = Rows()
-    gone: set[int] = set()
-    for minute, rows in panes.settle():
-        gone |= rows
-        found += [(codec.pane_key(minute, panes.instruments[row]), None) for row in sorted(rows)]
+    panes, found = fold.panes, Rows()
+    found += [codec.known_row(instrument, panes.row(instrument)) for instrument in fold.screen.new_instruments]
+    fold.screen.new_instruments.clear()
+    for row in np.flatnonzero(panes.changed).tolist():
+        found.append(codec.instrument_row(panes.instruments[row], int(panes.as_of[row]), int(panes.newest_ms[row])))
+    seconds, minutes, gone = fold.settle()
+    for kind, cells in ((SECONDS, seconds), (MINUTES, minutes)):
+        for start in range(0, len(cells.slot), ENTRY_MAX):
+            lines = panes.lines(part(cells, start, start + ENTRY_MAX))
+            found.append(codec.cells_row(kind, journals[kind].number(int(lines.second[-1])), lines))
+        for number in journals[kind].expired(_kept(panes, kind) - 1):
+            found.append((codec.entry_key(kind, number), None))
     empty = {int(panes.asset_of_row[row]) for row in gone}
     if empty:
-        empty -= {int(panes.asset_of_row[row]) for row in panes.filled_rows()}
+        empty -= set(panes.asset_of_row[panes.filled_rows()].tolist())
     for row in sorted(row for asset in empty for row in panes.rows_of_asset[asset]):
         found.append((codec.instrument_row(panes.instruments[row], 0, 0)[0], None))
     return found
 
 
+def _kept(panes: Panes, kind: bytes) -> int:
+    """Return the first second of which entries of a kind are still needed."""
+    if panes.newest is None:
+        return 0
+    return seconds_kept(panes.newest) if kind == SECONDS else minutes_kept(panes.newest) * MINUTE
+
+
 def identity_rows(fold: Fold) -> Rows:
-    """Return one row of the identities accepted since the last flush, and tombstones of those that nobody asks for."""
-    found = Rows()
+    """Return entries of the identities accepted since the last flush, and tombstones of those that nobody asks for."""
+    found, seen = Rows(), fold.screen.seen
     if fold.new_identities:
         identity, time_ms = (np.concatenate(column) for column in zip(*fold.new_identities, strict=True))
-        for start in range(0, len(identity), IDENTITIES_MAX):
-            chunk = identity[start : start + IDENTITIES_MAX], time_ms[start : start + IDENTITIES_MAX]
-            found.append(codec.identities_row(fold.screen.seen.add_chunk(*chunk), *chunk))
+        for start in range(0, len(identity), ENTRY_MAX):
+            chunk = identity[start : start + ENTRY_MAX], time_ms[start : start + ENTRY_MAX]
+            found.append(codec.identities_row(seen.journal.number(int(chunk[1].max())), *chunk))
         fold.new_identities.clear()
-    none = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    for number in fold.screen.seen.forget(fold.screen.repeats_until()):
-        found.append((codec.identities_row(number, *none)[0], None))
+    found += [(codec.entry_key(b"s", number), None) for number in seen.forget(fold.screen.repeats_until())]
     return found
 
 
@@ -124,17 +120,9 @@ def machine_of(content: dict[str, Any]) -> Machine:
     return Machine(CascadeState(**state) if state else None, content["closed_until"])
 
 
-def on_time_rows(fold: Fold) -> Rows:
-    """Return the rows of the on-time minutes that have changed, and tombstones of what is over an hour old."""
-    timely, found = fold.on_time, Rows()
-    for exchange, minute in sorted(timely.changed):
-        found.append((codec.on_time_key(exchange, minute), codec.on_time_row(timely.minutes[exchange, minute])))
-    timely.changed.clear()
-    found += [(codec.on_time_key(*key), None) for key in timely.forget_before(fold.panes.first_second_minute())]
-    return found
-
-
-def restore(fold: Fold, rows: Mapping[bytes, bytes], clock_ms: int | None) -> None:
+def restore(
+    fold: Fold, journals: Mapping[bytes, Journal], rows: Mapping[bytes, bytes], clock_ms: int | None
+) -> None:
     """Take up a partition's state."""
     if clock_ms is None:
         return
@@ -142,7 +130,7 @@ def restore(fold: Fold, rows: Mapping[bytes, bytes], clock_ms: int | None) -> No
     for key, value in sorted(rows.items()):
         kinds.setdefault(key[:1], []).append((key, value))
     fold.screen.clock_ms = clock_ms
-    restore_panes(fold.panes, kinds.get(b"p", []), clock_ms // 1000)
+    _restore_panes(fold, kinds, journals, clock_ms // 1000)
     for key, value in kinds.get(b"r", []):
         instrument, as_of, newest_ms = codec.parse_instrument_row(key, value)
         row = fold.panes.row(instrument)
@@ -150,8 +138,6 @@ def restore(fold: Fold, rows: Mapping[bytes, bytes], clock_ms: int | None) -> No
         clocks = fold.screen.asset_clock_ms
         clocks[instrument.asset] = max(newest_ms, clocks.get(instrument.asset, newest_ms))
     restore_hours(fold.baseline, fold.panes, kinds.get(b"h", []), clock_ms - fold.rule.screen.lateness_ms)
-    for key, value in kinds.get(b"o", []):
-        fold.on_time.minutes[codec.parse_on_time_key(key)] = codec.parse_on_time(value)
     for key, value in kinds.get(b"s", []):
         fold.screen.seen.restore(*codec.parse_identities(key, value))
     for key, value in kinds.get(b"c", []):
@@ -160,23 +146,28 @@ def restore(fold: Fold, rows: Mapping[bytes, bytes], clock_ms: int | None) -> No
         row = fold.panes.row(Instrument(*content["of"]))
         machine = machine_of(content)
         fold.follower.restore((Scope(scope), name, side), machine, int(fold.panes.asset_of_row[row]), row)
-    fold.screen.instruments = {codec.parse_known_key(key) for key, _ in kinds.get(b"i", [])}
 
 
-def restore_panes(panes: Panes, found: list[tuple[bytes, bytes]], newest: int) -> None:
-    """Add the cells of pane rows at the newest pane; nothing has changed by it."""
+def _restore_panes(
+    fold: Fold, kinds: Mapping[bytes, list[tuple[bytes, bytes]]], journals: Mapping[bytes, Journal], newest: int
+) -> None:
+    """Open the instruments in the order of their numbers and add their cells; nothing has changed by it."""
+    panes = fold.panes
+    for instrument, row in sorted((codec.parse_known(*each) for each in kinds.get(b"i", [])), key=itemgetter(1)):
+        assert row == panes.row(instrument), instrument
+        fold.screen.instruments.add(instrument)
     panes.advance(newest)
-    parts = []
-    for key, value in found:
-        minute, instrument = codec.parse_pane_key(key)
-        row = panes.row(instrument)
-        second, band, sums, largest = codec.parse_pane(value)
-        slot = panes.slots(np.full_like(band, row), band)
-        parts.append((slot, minute * 60 + second, sums, largest))
-    if parts:
-        panes.add(gather(*(np.concatenate(column) for column in zip(*parts, strict=True))))
-    panes.settle()
-    panes.changed.clear()
+    for kind in (MINUTES, SECONDS):
+        parts = []
+        for key, value in kinds.get(kind, []):
+            number, lines = codec.parse_cells(key, value)
+            journals[kind].restore(number, int(lines.second.max()))
+            # Seconds that have left the sliding hour are among the minutes.
+            inside = lines.second >= _kept(panes, kind)
+            kept = Lines(*(column[inside] for column in lines))
+            parts.append(Cells(panes.slots(kept.row, kept.band), *kept[2:]))
+        panes.add(joined(parts), minutes=kind == MINUTES)
+    panes.take_changed()
 
 
 def restore_hours(baseline: Baseline, panes: Panes, found: list[tuple[bytes, bytes]], watermark_ms: int) -> None:

@@ -14,21 +14,27 @@ from streams.codec.encode import Encoder, dead_letter
 from streams.codec.liquidations import LiquidationDecoder
 from streams.codec.records import RecordDecoder
 from streams.core.cascade import Phase
+from streams.core.cells import part
 from streams.core.context import Before, ContextRule, ContextTracker
 from streams.core.crowding import Crowding
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.describe import Describer, aftermath_record, before_onset, context_record
 from streams.core.errors import InvalidEvent, Reason
-from streams.core.events import Instrument, PositionSide, Scope
+from streams.core.events import ExchangeFlow, Instrument, PositionSide, Scope
+from streams.core.feeds import Sisters
 from streams.core.figures import windows_row
 from streams.core.fold import Fold, FoldRule
 from streams.core.follow import Notice
 from streams.core.headline import crowded_headline
-from streams.units import keep, report
+from streams.core.journal import Journal
+from streams.units import keep
 from streams.units.unit import Flush, Message, Tally, WrongTopic
 
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 SNAPSHOTS, WINDOWS, CASCADES, DEAD_LETTERS = "pane-snapshots", "liquidation-windows", "cascades", "dead-letters"
+#: Cells of growth in one message, 38 bytes each: it must fit into one.
+GROWN_MAX = 16_384
+FEED_STATUS = "feed-status"
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
 
@@ -40,6 +46,7 @@ class ShardRule:
     crowding: CrowdingRule
     context: ContextRule
     unreadable_run_max: int = 1_000
+    app_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,9 @@ class Shard:
         self.crowding = Crowding(rule.crowding, crowded_headline)
         self.context = ContextTracker(rule.context)
         self.exchanges: set[str] = set()
+        self.sisters = Sisters()
         self.topics: dict[str, str] = {}
+        self._journals = {keep.SECONDS: Journal(), keep.MINUTES: Journal()}
         self._messages: list[Message] = []
         self._touched = False
         self._unreadable_run = 0
@@ -113,6 +122,7 @@ class Shard:
         self.tally.aggregated[LIQUIDATIONS] += folded.aggregated
         self.tally.duplicates[LIQUIDATIONS] += folded.duplicates
         self.tally.late[LIQUIDATIONS] += folded.late
+        self.tally.behind_ms |= folded.behind_ms
         self._see_exchanges(known)
         self._announce(folded.notices)
         where = np.searchsorted(batch.offsets, columns.offset)
@@ -123,7 +133,7 @@ class Shard:
         new = set(self.fold.panes.exchanges) - known - self.exchanges
         if new:
             self.exchanges |= new
-            self.fold.panes.changed.update(self.fold.panes.filled_rows())
+            self.fold.panes.changed[self.fold.panes.filled_rows()] = True
 
     def _records(self, batch: RecordBatch) -> list[Refused]:
         events, refused = self.codecs.records[batch.topic].decode(batch)
@@ -133,6 +143,9 @@ class Shard:
                 take(event)
             except InvalidEvent as error:
                 refused.append(Refused(index, error.reason, error.detail, None))
+                continue
+            if not isinstance(event, ExchangeFlow):  # flows are of wallets, not of the venue's streams
+                self.sisters.hear(batch.topic, event.instrument.exchange, event.event_time_ms)
         self.tally.aggregated[batch.topic] += len(batch) - len(refused)
         return refused
 
@@ -210,19 +223,15 @@ class Shard:
         flush = Flush(messages=self._messages, offsets=dict(self.next))
         self._messages = []
         self._touched = self.urgent = False
-        flush.rows += keep.pane_rows(self.fold)
-        flush.messages += self._snapshots()
+        flush.messages += self._report()
+        flush.rows += keep.pane_rows(self.fold, self._journals)
         flush.messages += self._windows()
-        flush.rows += keep.on_time_rows(self.fold)
         flush.rows += keep.identity_rows(self.fold)
-        flush.rows += keep.known_rows(self.fold)
         flush.rows += keep.hour_rows(self.fold.baseline, self.fold.panes.instruments)
         follower = self.fold.follower
         flush.rows += keep.cascade_rows(follower.machines, follower.changed, self._names(follower.changed))
         flush.rows += keep.forgotten_cascades(follower.machines, self.fold.clock_ms)
         flush.rows += self.crowding.dirty_rows() + self.context.dirty_rows()
-        flush.rows += keep.expired_rows(self.fold.panes)
-        self.fold.changed_minutes.clear()
         flush.rows.append((codec.COMMIT, self._commit_row()))
         return flush
 
@@ -255,9 +264,8 @@ class Shard:
 
     def _windows(self) -> list[Message]:
         panes = self.fold.panes
-        changed = sorted(panes.changed)
-        assets = sorted({int(panes.asset_of_row[row]) for row in changed})
-        panes.changed.clear()
+        changed = panes.take_changed()
+        assets = np.unique(panes.asset_of_row[changed]).tolist()
         if not changed:
             return []
         rows = [[row] for row in changed] + [panes.rows_of_asset[asset] for asset in assets]
@@ -281,33 +289,38 @@ class Shard:
         self.tally.emitted[WINDOWS] += len(found)
         return found
 
-    def _snapshots(self) -> list[Message]:
-        """Return the changed minutes by exchange, the context of the busiest asset, and behind them the watermark."""
-        found = [
-            Message(SNAPSHOTS, codec.snapshot_key(*snapshot[:3]), codec.snapshot_row(snapshot), 0)
-            for snapshot in report.snapshots(self.fold, self.partition)
-        ]
-        found += self._context_of(self._busiest())
+    def _report(self) -> list[Message]:
+        """Return what stage 2 hears: growth, context, signs of life, and behind them the watermark."""
+        found: list[Message] = []
+        grown = self.fold.growth.take()
+        for start in range(0, len(grown.second), GROWN_MAX):
+            value = codec.growth_row(self.fold.panes.exchanges, part(grown, start, start + GROWN_MAX))
+            found.append(self._to_market(f"g{self.partition}", value))
+        if found:
+            found += self._context()
+        for exchange, minutes in self.sisters.take().items():
+            found.append(self._to_market(f"a{exchange}", codec.json_row(minutes)))
         # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
         # flush may hold funding only, with liquidations still to be read.
         if self.fold.clock_ms is not None or self._nothing_to_read:
-            key = f"w{self.partition}".encode()
-            found.append(Message(SNAPSHOTS, key, codec.watermark_row(self.fold.clock_ms, self.partitions), 0))
+            watermark = codec.watermark_row(self.fold.clock_ms, self.partitions)
+            found.append(self._to_market(f"w{self.partition}", watermark))
         return found
 
-    def _busiest(self) -> str | None:
-        """Return the asset with most in its quarter of an hour: the market's cascade takes its context from there."""
-        panes = self.fold.panes
-        if not self.fold.changed_minutes:
-            return None
-        return panes.assets[int(panes.bounds[0, : len(panes.assets)].sum(axis=1).argmax())]
+    def _to_market(self, key: str, value: bytes) -> Message:
+        """Return a message to stage 2 of this application: others may share the topic."""
+        return Message(SNAPSHOTS, f"{self.rule.app_id}\x1f{key}".encode(), value, 0)
 
-    def _context_of(self, asset: str | None) -> list[Message]:
-        clock = self.fold.clock_ms
-        if asset is None or clock is None:
-            return []
-        sides = {side.name: before_onset(asset, side, clock, self.context, self.crowding) for side in PositionSide}
-        return [Message(SNAPSHOTS, b"x" + asset.encode(), codec.json_row(sides), 0)]
+    def _context(self) -> list[Message]:
+        """Return what is known of the asset with most in its quarter of an hour, and how much that is by side."""
+        panes, clock = self.fold.panes, self.fold.clock_ms
+        assert clock is not None, self.partition
+        number = int(panes.bounds[0, : len(panes.assets)].sum(axis=1).argmax())
+        asset = panes.assets[number]
+        content: dict[str, Any] = {"at": clock, "usd": panes.bounds[0, number].tolist()}
+        for side in PositionSide:
+            content[side.name] = before_onset(asset, side, clock, self.context, self.crowding)
+        return [self._to_market(f"x{asset}", codec.json_row(content))]
 
     # ---------------------------------------------------------------- back
 
@@ -329,4 +342,4 @@ class Shard:
                 self.crowding.load(key, value)
             elif key[:2] == b"x|":
                 self.context.load(key, value)
-        keep.restore(self.fold, rows, commit["clock"])
+        keep.restore(self.fold, self._journals, rows, commit["clock"])

@@ -69,7 +69,7 @@ class Kafka:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self._controller_port = free_ports(2)
+        self.port, self.controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.properties = self._defaults()
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,6 +79,12 @@ class Kafka:
         return self.folder / "broker.log"
 
     def start(self) -> Kafka:
+        self.launch()
+        self.wait_until_ready()
+        return self
+
+    def launch(self) -> None:
+        """Start the process; it is not waited for: of a cluster most must run before one can answer."""
         assert self._process is None, "already running"
         if not (self.folder / "data").exists():
             self._format()
@@ -88,8 +94,6 @@ class Kafka:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         # A script that ends with an exception must not leave a broker behind.
         atexit.register(self.kill)
-        self._wait_until_ready()
-        return self
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -109,11 +113,13 @@ class Kafka:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def create_topics(self, partitions: int | None = None, app_id: str = "liquidation-streams") -> None:
+    def create_topics(
+        self, partitions: int | None = None, app_id: str = "liquidation-streams", replication: int = 1
+    ) -> None:
         """Create every topic of ``schemas/topics.yaml`` with the settings it has there."""
         settings = Settings(broker=self.bootstrap, app_id=app_id)
         with cluster.admin(settings) as client:
-            topics.apply(client, topics.declared(app_id, partitions=partitions, replication=1))
+            topics.apply(client, topics.declared(app_id, partitions=partitions, replication=replication))
 
     def _end(self, how: signal.Signals) -> None:
         atexit.unregister(self.kill)
@@ -140,9 +146,9 @@ class Kafka:
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
             "log.dirs": str(self.folder / "data"),
@@ -165,7 +171,7 @@ class Kafka:
     def _java(main: str, *arguments: str) -> list[str]:
         return ["java", "-Xms256m", "-Xmx1g", "-XX:+UseSerialGC", "-cp", f"{jars()}{os.sep}*", main, *arguments]
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS_MAX
         while not self._answers():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
 import subprocess
@@ -21,15 +23,15 @@ from streams import cluster, topics
 from streams.codec.values import ValueReader
 from streams.registries import file_registry
 from streams.settings import PREFIX, Settings
-from tests.broker.kafka import Kafka, free_ports
+from tests.broker.kafka import free_ports
 
 READY_SECONDS_MAX = 60.0
 CAUGHT_UP_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 20.0
 #: Longer than the flush interval, so that what a flush leads to has been written when nothing new has come for so long.
 QUIET_SECONDS = 2.0
-#: Control records that may lie behind the last record of a partition: two a transaction, most of them aborted.
-_TAIL_COUNT = 200
+#: What readers do not see may lie behind the last record of a partition: markers of transactions, and aborted ones.
+_TAIL_COUNT = 2_000
 
 
 class Worker:
@@ -43,14 +45,29 @@ class Worker:
         Consumer group, and prefix of the changelogs.
     folder
         Where its log goes.
+    command
+        What to run instead of ``streams worker``.
+    environment
+        What the process finds there beside its settings.
     **settings
         Fields of ``Settings``, written as in the environment: ``idle_timeout_ms=0``.
 
     """
 
-    def __init__(self, broker: Kafka, app_id: str, folder: Path, **settings: Any) -> None:
+    def __init__(
+        self,
+        broker: Any,
+        app_id: str,
+        folder: Path,
+        *,
+        command: tuple[str, ...] = ("-m", "streams", "worker"),
+        environment: dict[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
         self.broker = broker
         self.app_id = app_id
+        self.command = command
+        self.environment = environment or {}
         self.settings = settings
         self.log = folder / f"{app_id}-{id(self):x}.log"
         self.port = 0
@@ -60,12 +77,13 @@ class Worker:
         """Start the process; it is not waited for."""
         assert self.process is None, "already running"
         (self.port,) = free_ports(1)
-        ours = {"broker": self.broker.bootstrap, "app_id": self.app_id, "web_port": self.port, **self.settings}
+        way = getattr(self.broker, "proxied", self.broker.bootstrap)
+        ours = {"broker": way, "app_id": self.app_id, "web_port": self.port, **self.settings}
         inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
-        environment = inherited | {PREFIX + name.upper(): str(value) for name, value in ours.items()}
+        environment = inherited | {PREFIX + name.upper(): str(value) for name, value in ours.items()} | self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", "worker"],
+                [sys.executable, *self.command],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -81,6 +99,14 @@ class Worker:
     def kill(self) -> int:
         return self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        assert self.process is not None, "not running"
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None, "not running"
+        self.process.send_signal(signal.SIGCONT)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -95,18 +121,7 @@ class Worker:
 
     def wait_until_caught_up(self, seconds: float = CAUGHT_UP_SECONDS_MAX) -> None:
         """Return when everything is read and committed, in both stages, and nothing more is written."""
-        declared = topics.declared(self.app_id)
-        inputs = [topic.name for topic in declared if topic.role == "input"]
-        written = [topic.name for topic in declared if topic.role != "input"]
-        since, last = time.monotonic(), dict[TopicPartition, int]()
-
-        def quiet() -> bool:
-            nonlocal since, last
-            ends = log_ends(self.broker, written)
-            if ends != last or not self._committed({**log_ends(self.broker, inputs), **last_records(self.broker)}):
-                since, last = time.monotonic(), ends
-            return time.monotonic() - since >= QUIET_SECONDS
-
+        quiet = Quiet(self.broker, self.app_id)
         self.wait_until(quiet, seconds, "at the end of its topics")
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -122,6 +137,11 @@ class Worker:
     def log_tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
+    def last_words(self) -> str:
+        """Return the reason that it gave last for ending by itself."""
+        found = [line for line in self.log.read_text(errors="replace").splitlines() if '"worker_stopped"' in line]
+        return str(json.loads(found[-1])["reason"]) if found else "without a word"
+
     def _end(self, how: signal.Signals) -> int:
         assert self.process is not None, "not running"
         process, self.process = self.process, None
@@ -133,19 +153,47 @@ class Worker:
             process.wait()
             raise
 
+    def has_flushed(self) -> bool:
+        """Say whether it has committed a transaction since it started."""
+        return "streams_last_flush_age_seconds{" in (self._page("metrics") or "")
+
     def _says_ready(self) -> bool:
+        return self._page("readyz") is not None
+
+    def _page(self, name: str) -> str | None:
+        """Return a page of it; None where it does not answer, or not well."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    def _committed(self, ends: dict[TopicPartition, int]) -> bool:
-        committed = committed_offsets(self.broker, self.app_id)
-        return all(committed.get((tp.topic, tp.partition), 0) >= end for tp, end in ends.items())
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=1) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError, http.client.HTTPException):
+            return None
 
 
-def committed_offsets(broker: Kafka, group: str) -> dict[tuple[str, int], int]:
+class Quiet:
+    """Whether a group has committed all that there is, in both stages, and writes nothing more."""
+
+    def __init__(self, broker: Any, group: str) -> None:
+        self.broker, self.group = broker, group
+        declared = topics.declared(group)
+        self._inputs = [topic.name for topic in declared if topic.role == "input"]
+        self._written = [topic.name for topic in declared if topic.role != "input"]
+        self._since, self._last = time.monotonic(), dict[TopicPartition, int]()
+
+    def __call__(self) -> bool:
+        ends = log_ends(self.broker, self._written)
+        if ends != self._last or self.behind():
+            self._since, self._last = time.monotonic(), ends
+        return time.monotonic() - self._since >= QUIET_SECONDS
+
+    def behind(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Return (committed, end) of the partitions in which readers see more than the group has committed."""
+        committed = committed_offsets(self.broker, self.group)
+        ends = last_records(self.broker, *self._inputs, "pane-snapshots")
+        named = {(tp.topic, tp.partition): end for tp, end in ends.items()}
+        return {name: (committed.get(name, 0), end) for name, end in named.items() if committed.get(name, 0) < end}
+
+
+def committed_offsets(broker: Any, group: str) -> dict[tuple[str, int], int]:
     """Return what a group has committed."""
     with cluster.admin(Settings(broker=broker.bootstrap)) as client:
         found = _offsets(client, group)
@@ -157,7 +205,7 @@ def _offsets(client: KafkaAdminClient, group: str) -> dict[Any, Any]:
     return dict(listed[group])
 
 
-def log_ends(broker: Kafka, names: list[str]) -> dict[TopicPartition, int]:
+def log_ends(broker: Any, names: list[str]) -> dict[TopicPartition, int]:
     """Return the offset behind the last record, control records included, of each partition."""
     with closing(_consumer(broker)) as consumer:
         partitions = [
@@ -170,36 +218,40 @@ def log_ends(broker: Kafka, names: list[str]) -> dict[TopicPartition, int]:
 
 
 def _end(consumer: Consumer, partition: TopicPartition) -> int:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         try:
             return int(consumer.get_watermark_offsets(partition, timeout=10)[1])
-        except KafkaException as error:
-            # A topic that has just been made may have no leader yet.
-            if time.monotonic() > deadline or not error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION:
+        except KafkaException:
+            # A topic that has just been made, or whose broker has just died, may have no leader yet.
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 
 
-def last_records(broker: Kafka, topic: str = "pane-snapshots") -> dict[TopicPartition, int]:
+def last_records(broker: Any, *names: str) -> dict[TopicPartition, int]:
     """Return the offset behind the last record that readers see: a group's offset never gets beyond that."""
-    ends = log_ends(broker, [topic])
+    ends = log_ends(broker, list(names))
     found = dict.fromkeys(ends, 0)
     begins = [TopicPartition(each.topic, each.partition, max(0, end - _TAIL_COUNT)) for each, end in ends.items()]
     for message in _messages(broker, begins):
-        found[TopicPartition(topic, message.partition())] = message.offset() + 1
+        found[TopicPartition(message.topic(), message.partition())] = message.offset() + 1
     return found
 
 
-def read_topic(broker: Kafka, topic: str, *, value_format: str = "avro") -> list[tuple[str, dict[str, Any] | None]]:
+def read_topic(broker: Any, topic: str, *, value_format: str = "avro") -> list[tuple[str, dict[str, Any] | None]]:
     """Return key and record (None: a tombstone) of all committed messages, partition by partition."""
     reader = ValueReader(file_registry(), value_format)
-    begins = [TopicPartition(each.topic, each.partition, 0) for each in log_ends(broker, [topic])]
-    found = sorted(_messages(broker, begins), key=lambda message: (message.partition(), message.offset()))
     return [
         ((message.key() or b"").decode(), None if message.value() is None else reader.read(message.value()))
-        for message in found
+        for message in read_messages(broker, topic)
     ]
+
+
+def read_messages(broker: Any, topic: str) -> list[Message]:
+    """Return all committed messages, partition by partition."""
+    begins = [TopicPartition(each.topic, each.partition, 0) for each in log_ends(broker, [topic])]
+    return sorted(_messages(broker, begins), key=lambda message: (message.partition(), message.offset()))
 
 
 def compacted(messages: list[tuple[str, dict[str, Any] | None]]) -> dict[str, dict[str, Any]]:
@@ -207,7 +259,7 @@ def compacted(messages: list[tuple[str, dict[str, Any] | None]]) -> dict[str, di
     return {key: record for key, record in dict(messages).items() if record is not None}
 
 
-def _messages(broker: Kafka, begins: list[TopicPartition]) -> Iterator[Message]:
+def _messages(broker: Any, begins: list[TopicPartition]) -> Iterator[Message]:
     with closing(_consumer(broker)) as consumer:
         consumer.assign(begins)
         left = len(begins)
@@ -222,7 +274,7 @@ def _messages(broker: Kafka, begins: list[TopicPartition]) -> Iterator[Message]:
                 left -= 1
 
 
-def _consumer(broker: Kafka) -> Consumer:
+def _consumer(broker: Any) -> Consumer:
     return Consumer(
         {
             "bootstrap.servers": broker.bootstrap,

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.codec import rows
-from streams.core.cells import Lines
+from streams.core.cells import Cells, Lines
 from streams.core.events import Instrument
-from streams.core.minutes import Snapshot
 
 MINUTE = 29_497_680
 BTC, ODD = Instrument("binance", "BTCUSDT", "BTC"), Instrument("okx", "1000|ПЕПЕ-USDT", "ПЕПЕ")
@@ -17,12 +16,14 @@ MOST = 2**63 - 1
 instruments = st.sampled_from([BTC, ODD])
 counts = st.integers(0, 2**32 - 1)
 money = st.sampled_from([0, 1, MOST]) | st.integers(0, MOST)
-lines = st.tuples(money, money, counts, counts, money).map(list)
-seconds = st.dictionaries(st.integers(0, 59), lines, max_size=4)
-assets = st.dictionaries(st.text(max_size=3), st.tuples(money, money), max_size=2)
-snapshots = st.builds(
-    Snapshot, st.integers(0, 9), st.sampled_from(["okx", "ПЕПЕ"]), st.just(MINUTE), seconds, st.none() | seconds, assets
+sums = st.tuples(money, money, counts, counts)
+slots, u32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
+grown = st.lists(st.tuples(slots, u32, sums, money), max_size=4)
+singles = st.builds(
+    lambda usd, short: ((0, usd, 0, 1) if short else (usd, 0, 1, 0), usd), money, st.booleans()
 )
+several = st.tuples(sums.filter(lambda each: each[2] + each[3] != 1), money)
+placed = st.builds(lambda *where, rest: (*where, *rest), u32, u32, u32, rest=singles | several)
 
 
 def test_a_row_of_a_later_version_is_refused_by_name():
@@ -38,13 +39,12 @@ def test_a_row_of_this_version_or_an_earlier_one_is_read():
 
 @given(st.integers(0, 2**32 - 1), instruments)
 def test_keys_of_instruments_say_what_they_hold(number, instrument):
-    assert (number, instrument) == rows.parse_pane_key(rows.pane_key(number, instrument))
     assert (instrument, number) == rows.parse_hours_key(rows.hours_key(instrument, number))
-    assert instrument == rows.parse_known_key(rows.known_row(instrument)[0])
+    assert (instrument, number) == rows.parse_known(*rows.known_row(instrument, number))
 
 
-def test_keys_of_panes_lie_in_the_order_of_their_minutes():
-    assert rows.pane_key(255, ODD) < rows.pane_key(256, BTC)
+def test_keys_of_entries_lie_in_the_order_of_their_numbers():
+    assert rows.entry_key(b"p", 255) < rows.entry_key(b"p", 256) < rows.entry_key(b"q", 0)
 
 
 @given(st.sampled_from(["SCOPE", "ASSET"]), st.sampled_from(["BTC", "okx|1000|X", ""]), st.integers(0, 1))
@@ -52,21 +52,18 @@ def test_the_key_of_a_cascade_may_hold_bars(scope, key, side):
     assert (scope, key, side) == rows.parse_cascade_key(rows.cascade_key(scope, key, side))
 
 
-def test_cells_of_a_minute_come_back_row_by_row():
-    lines = Lines(
-        row=np.array([7, 2, 7]),
-        band=np.array([2**22 - 1, 0, 5]),
-        second=np.array([MINUTE * 60 + 59, MINUTE * 60, MINUTE * 60 + 1]),
-        sums=np.array([[MOST, 1, 2**32 - 1, 1], [0, 5, 0, 1], [3, 0, 1, 0]]),
-        largest=np.array([MOST, 5, 3]),
-    )
-    packed = rows.pane_rows(lines, whole=False)
+@given(st.integers(0, 2**64 - 1), st.sampled_from([b"p", b"q"]), st.lists(placed, max_size=6))
+def test_cells_come_back_whether_of_one_liquidation_or_of_more(number, kind, found):
+    row, band, second, sums, largest = (np.array([line[at] for line in found], np.int64) for at in range(5))
+    key, value = rows.cells_row(kind, number, Lines(row, band, second, sums.reshape(-1, 4), largest))
+    same_number, same = rows.parse_cells(key, value)
 
-    assert {2, 7} == set(packed)
-    second, band, sums, largest = (column.tolist() for column in rows.parse_pane(packed[7]))
-    assert ([59, 1], [2**22 - 1, 5], [MOST, 3]) == (second, band, largest)
-    assert [[MOST, 1, 2**32 - 1, 1], [3, 0, 1, 0]] == sums
-    assert [[0, 5, 0, 1]] == rows.parse_pane(packed[2])[2].tolist()
+    assert (kind, number) == (key[:1], same_number)
+    assert sorted(found) == sorted(
+        (*where, tuple(sums), largest)
+        for *where, sums, largest in zip(*(column.tolist() for column in same), strict=True)
+    )
+    assert {np.dtype(np.int64)} == {column.dtype for column in same}
 
 
 @given(instruments, st.integers(0, MOST), st.integers(0, MOST))
@@ -74,14 +71,6 @@ def test_an_instrument_says_when_it_changed_and_how_new_it_is(instrument, as_of,
     assert (instrument, as_of, newest_ms) == rows.parse_instrument_row(
         *rows.instrument_row(instrument, as_of, newest_ms)
     )
-
-
-@given(seconds)
-def test_on_time_seconds_come_back(found):
-    key = rows.on_time_key("okx", MINUTE)
-
-    assert ("okx", MINUTE) == rows.parse_on_time_key(key)
-    assert found == rows.parse_on_time(rows.on_time_row(found))
 
 
 def test_hours_come_back_as_numbers():
@@ -97,11 +86,20 @@ def test_identities_come_back_with_their_number():
     assert (3, [0, 2**64 - 1], [0, MOST]) == (number, same.tolist(), times.tolist())
 
 
-@given(snapshots)
-def test_a_snapshot_comes_back_and_unknown_is_not_the_same_as_none_on_time(snapshot):
-    key = rows.snapshot_key(*snapshot[:3])
+@given(st.lists(st.sampled_from(["okx", "ПЕПЕ", ""])), grown)
+def test_growth_comes_back(exchanges, found):
+    slot, second, sums, largest = (np.array([line[at] for line in found], np.int64) for at in range(4))
+    cells = Cells(slot, second, sums.reshape(-1, 4), largest)
+    names, same = rows.parse_growth(rows.growth_row(exchanges, cells))
 
-    assert snapshot == rows.parse_snapshot(key, rows.snapshot_row(snapshot))
+    assert exchanges == names
+    assert [column.tolist() for column in cells] == [column.tolist() for column in same]
+    assert {np.dtype(np.int64)} == {column.dtype for column in same}
+
+
+def test_keys_of_market_minutes_lie_in_their_order_and_differ_from_all_others():
+    assert b"m" == rows.market_minute_key(255)[:1]
+    assert rows.market_minute_key(255) < rows.market_minute_key(256)
 
 
 def test_a_watermark_may_have_no_clock():

@@ -106,8 +106,8 @@ def test_an_asset_over_an_hour_behind_the_partition_has_no_five_minutes():
 def test_what_is_not_remembered_by_the_second_stands_at_the_first_of_its_minute():
     made, _ = fold(liquidation(T + 61 * MINUTE), liquidation(T + 10 * SECOND), liquidation(T + 61 * SECOND + 1))
 
-    seconds = [made.panes.lines_of(minute).second.tolist() for minute in (T // MINUTE, T // MINUTE + 1)]
-    assert [[T // SECOND], [T // SECOND + 61]] == seconds
+    start, newest = T // SECOND, T // SECOND + 61 * 60
+    assert [start, start + 61, newest] == made.panes.cells_of([0], start, newest + 1).second.tolist()
 
 
 def test_what_the_partition_no_longer_remembers_counts_and_is_in_no_pane():
@@ -115,7 +115,28 @@ def test_what_the_partition_no_longer_remembers_counts_and_is_in_no_pane():
     found = made.fold(columns(liquidation(T)))
 
     assert 1 == found.aggregated
-    assert (None, None) == (made.screen.clock_of("BTC"), made.panes.blocks.get(T // MINUTE))
+    assert (None, []) == (made.screen.clock_of("BTC"), made.panes.between(T // SECOND, T // SECOND + 60))
+
+
+def test_what_a_flush_finds_is_by_the_second_and_by_the_minute_and_not_found_again():
+    first = liquidation(T + 61 * MINUTE)
+    made, _ = fold(first, liquidation(T + 10 * SECOND), liquidation(T + 61 * MINUTE, name="other"))
+    seconds, minutes, gone = made.settle()
+
+    assert ([T // SECOND + 61 * 60], [T // SECOND]) == (seconds.second.tolist(), minutes.second.tolist())
+    assert ([2, 1], set()) == ([int(found.sums[0, 2]) for found in (seconds, minutes)], gone)
+    assert [0, 0] == [len(found.slot) for found in made.settle()[:2]]
+
+
+def test_a_flush_turns_what_an_hour_has_passed_into_minutes_and_says_whose_day_is_over():
+    made, _ = fold(liquidation(T + 10 * SECOND), liquidation(T + 20 * SECOND))
+    made.settle()
+    made.tick(T + HOUR + MINUTE)
+    _, minutes, gone = made.settle()
+    assert ([T // SECOND], [2], set()) == (minutes.second.tolist(), minutes.sums[:, 2].tolist(), gone)
+
+    made.tick(T + DAY + MINUTE)
+    assert {0} == made.settle()[2]
 
 
 def test_a_tick_closes_and_one_that_is_not_ahead_does_nothing():

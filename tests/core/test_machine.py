@@ -102,10 +102,12 @@ def measures(own, offset):
         return np.array([getattr(place, name) for _, place in own], np.int64)
 
     at = np.array([at - offset for at, _ in own], np.int64)
+    sums, lines = np.zeros((len(own), 4), np.int64), np.arange(len(own))
+    sums[lines, column("side")], sums[lines, 2 + column("side")] = column("notional"), 1
     return Measures(
         at, clocks("done"), column("remembered", bool), clocks("time_ms"), clocks("asset_clock_ms"), clocks("clock_ms"),
-        column("side"), column("notional"), column("price", float), column("row"),
         column("usd_5m").reshape(-1, 2), column("usd_1h").reshape(-1, 2),
+        column("row"), sums, column("notional"), column("price", float),
     )  # fmt: skip
 
 
@@ -247,3 +249,21 @@ def test_a_peak_is_said_once_until_a_higher_one_has_fallen():
 
     assert [(0, "ONSET"), (1, "PEAK"), (5, "PEAK")] == [(saying.at, saying.phase) for saying, _ in said]
     assert [None, 1_000_001, 1_000_005] == [state["peaked_ms"] for _, state in said]
+
+
+def test_a_measured_second_counts_all_of_its_records_and_without_prices_there_are_none():
+    five = np.array([[2_000, 0], [2_000, 0]])
+    clock, sums = np.array([1_000_000, 1_000_500]), np.array([[9, 9, 1, 1], [1, 0, 2, 0], [0, 5, 0, 1]])
+    found = Measures(
+        np.array([0, 2]), np.array([1, 3]), np.full(2, True), clock, clock, clock, five, five,
+        np.array([0, 1, 3]), sums, np.array([9, 1, 5]), np.full(3, np.nan), ends=np.array([1, 3]),
+    )  # fmt: skip
+    state = CascadeState("id", 0, THRESHOLD, None, 1_000_000, 1_000_000)
+    machine = Machine()
+    Walk(
+        RULE, machine, 0, 0, found, clock[[0, 1, 1]], lambda _: (0, 0), EXCHANGES, EXCHANGE_OF_ROW, lambda *_: state,
+        lambda: THRESHOLD, lambda *_: None,
+    ).run()  # fmt: skip
+
+    assert {"okx": [1, 0, 2], "bybit": [0, 5, 1]} == state.exchanges
+    assert ([1, 5], 3, 5, None) == (state.usd, state.count, state.largest, state.prices)

@@ -1,69 +1,137 @@
 """The market goes on from where a flush stood."""
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.market import Market
-from streams.core.minutes import Snapshot
+from tests.core.test_market import RULES, M, S, growth, told
 
-M = 29_497_680  # a minute; the first of an hour
-S = M * 60
-RULES = {scope: CascadeRule(1_000, hour_min=1) for scope in Scope}
-SEEN = Snapshot(0, "okx", M, {10: [7, 0, 1, 0, 7]}, {10: [7, 0, 1, 0, 7]}, {})
-LATE = SEEN._replace(on_time={})
+NEVER = {scope: CascadeRule(10**18) for scope in Scope}
 
 
-def before(snapshot, clock_s=S + 60):
+def before(*growths, clock_s=S + 60):
     made = Market(RULES, 5_000)
-    made.snapshot(snapshot)
+    for each in growths:
+        made.grow(*each)
     made.watermark(0, clock_s * 1_000, 1)
     return made
 
 
-def resumed(made):
-    again = Market(RULES, 5_000)
-    for key in made.minutes:
-        again.snapshot(made.minute(key))
-    again.resume(made.clock_ms, made.closed)
+def resumed(made, rows=None):
+    again = Market(made.rules, made.lateness_ms)
+    again.resume(made.clock_ms, made.closed, list((made.minutes() if rows is None else rows).values()))
     return again
 
 
 def sums(panes):
-    rows = list(range(len(panes.instruments)))
-    return panes.totals([rows]).sums.tolist() if panes.newest is not None else None
+    """Totals by exchange, whichever row it has."""
+    if panes.newest is None or not panes.instruments:
+        return {}
+    totals = panes.totals([[row] for row in range(len(panes.instruments))])
+    return {
+        instrument.exchange: (totals.sums[:, row].tolist(), totals.largest[:, row].tolist())
+        for row, instrument in enumerate(panes.instruments)
+        if totals.sums[:, row].any()
+    }
 
 
 def test_what_was_told_and_decided_stands_as_it_stood():
-    made = before(SEEN)
+    made = before(growth({10: 7}), growth({20: 5}, exchange="bybit"))
     again = resumed(made)
 
     assert (made.clock_ms, made.closed) == (again.clock_ms, again.closed)
+    assert {"okx", "bybit"} == sums(made.told).keys()
     assert sums(made.told) == sums(again.told)
     assert sums(made.decided) == sums(again.decided)
 
 
 def test_nothing_has_changed_and_nothing_is_announced_again():
-    again = resumed(before(SEEN))
+    again = resumed(before(growth({10: 5_000})))
 
-    assert set() == again.told.changed | again.decided.changed
+    assert [[], [], set()] == [again.told.take_changed(), again.decided.take_changed(), again.changed_minutes]
     assert [] == again.watermark(0, again.clock_ms, 1)
 
 
 def test_where_nothing_was_on_time_nothing_is_decided():
-    again = resumed(before(LATE))
+    again = resumed(before(growth({10: 7}, on_time=False)))
 
-    assert sums(again.told) is not None
-    assert sums(again.decided) is None
+    assert 7 == told(again)
+    assert {} == sums(again.decided)
 
 
 def test_what_lies_ahead_of_the_clock_waits_as_before():
-    again = resumed(before(SEEN, clock_s=S + 9))
-    assert 0 == sums(again.told)[5][0][0]
+    again = resumed(before(growth({10: 7}), clock_s=S + 9))
+    assert 0 == told(again)
 
     again.watermark(0, (S + 10) * 1_000, 1)
-    assert 7 == sums(again.told)[5][0][0]
+    assert 7 == told(again)
 
 
-def test_a_market_that_had_no_clock_has_none():
-    again = resumed(Market(RULES, 5_000))
+def test_what_was_told_and_not_yet_decided_is_decided_later():
+    again = resumed(before(growth({10: 5_000}), clock_s=S + 15))
+    assert 5_000 == told(again)
 
+    notices = again.watermark(0, (S + 16) * 1_000, 1)
+    assert [Scope.EXCHANGE, Scope.MARKET] == [notice.scope for notice in notices]
+
+
+def test_what_was_decided_is_still_in_the_five_minutes():
+    again = resumed(before(growth({10: 999})))
+    again.grow(*growth({309: 1}))
+
+    assert [Scope.EXCHANGE, Scope.MARKET] == [notice.scope for notice in again.watermark(0, (S + 600) * 1_000, 1)]
+
+
+def test_a_market_that_had_no_clock_has_none_and_keeps_what_it_was_told():
+    made = Market(RULES, 5_000)
+    made.grow(*growth({10: 7}))
+    again = resumed(made)
     assert (-1, -1, None) == (again.clock_ms, again.closed, again.told.newest)
+
+    again.watermark(0, (S + 60) * 1_000, 1)
+    assert 7 == told(again)
+
+
+def test_only_minutes_that_have_changed_are_written_and_once():
+    made = before(growth({10: 7, 70: 5}))
+    assert {M, M + 1} == made.minutes().keys()
+    assert {} == made.minutes()
+
+    made.grow(*growth({70: 1}))
+    made.watermark(0, (S + 90) * 1_000, 1)
+    assert {M + 1: [(0, 6), (1, 6)]} == {
+        minute: list(zip(cells.slot.tolist(), cells.sums[:, 0].tolist(), strict=True))
+        for minute, (_, cells) in made.minutes().items()
+    }
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.dictionaries(st.integers(0, 100_000), st.integers(1, 10**12), max_size=3),
+        st.sampled_from(["okx", "bybit", "binance"]),
+        st.booleans(),
+        st.sampled_from([0, 1, 59, 60, 3_600, 50_000]),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=200)
+@given(STEPS)
+def test_a_restart_after_every_flush_changes_nothing(steps):
+    made, again, rows, clock = Market(NEVER, 5_000), Market(NEVER, 5_000), {}, S
+    for usd, exchange, on_time, later in steps:
+        clock += later
+        for each in (made, again):
+            each.grow(*growth(usd, exchange=exchange, on_time=on_time))
+            each.watermark(0, clock * 1_000, 1)
+            each.flush_late()
+        rows |= again.minutes()
+        for minute in again.settle():
+            rows.pop(minute, None)
+        again = resumed(again, rows)
+
+        assert sums(made.told) == sums(again.told)
+        assert sums(made.decided) == sums(again.decided)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.core.bands import band_price, price_bands
-from streams.core.cells import Staircase, gather
+from streams.core.cells import Cells, gather, joined
 from streams.core.events import Instrument
 from streams.core.panes import Panes
-from streams.core.windows import WINDOWS
+from streams.core.windows import LENGTHS, WINDOWS, minutes_kept, seconds_kept, window_start
 
 S = 1_769_860_800  # the start of a minute
 LONG, SHORT, LONGS, SHORTS = range(4)
@@ -131,32 +133,77 @@ def test_an_asset_is_the_sum_of_its_rows():
     assert [[7, 7, 14]] == panes.totals([[0], [1], [0, 1]]).sums[:1, :, LONG].tolist()
 
 
+def lines(cells):
+    """(second, slot, long micro-USD, long count, largest) of cells."""
+    columns = (cells.second, cells.slot, cells.sums[:, LONG], cells.sums[:, LONGS], cells.largest)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
 def test_after_an_hour_only_the_total_of_a_minute_is_remembered():
     panes = Panes()
     add(panes, S + 10, 7)
     add(panes, S + 20, 5)
     panes.advance(S + 3_658)
-    panes.settle()
-    assert [S + 10, S + 20] == sorted(panes.lines_of(S // 60).second.tolist())
+    assert 0 == len(panes.settle()[0].slot)
+    assert [S + 10, S + 20] == panes.cells_of([0], S, S + 60).second.tolist()
 
     panes.advance(S + 3_659)
-    panes.settle()
-    lines = panes.lines_of(S // 60)
-    assert ([S], [12], [7]) == (lines.second.tolist(), lines.sums[:, LONG].tolist(), lines.largest.tolist())
+    turned, gone = panes.settle()
+    assert ([(S, 0, 12, 2, 7)], set()) == (lines(turned), gone)
+    found = panes.cells_of([0], S, S + 60)
+    assert ([S], [12], [7]) == (found.second.tolist(), found.sums[:, LONG].tolist(), found.largest.tolist())
 
 
-def test_after_24_hours_a_minute_is_forgotten():
+def test_after_24_hours_a_minute_is_forgotten_and_its_rows_are_told():
     panes = Panes()
     add(panes, S, 7)
     panes.advance(S + 86_400 + 58)
-    assert [] == panes.settle()
+    assert set() == panes.settle()[1]
 
     panes.advance(S + 86_400 + 59)
-    assert [(S // 60, frozenset({0}))] == panes.settle()
+    assert {0} == panes.settle()[1]
     assert (0, -1) == panes.span()
 
 
-def test_columns_grow_with_instruments_bands_and_chunks():
+def test_what_is_a_day_old_at_once_becomes_a_minute_and_is_gone():
+    panes = Panes()
+    add(panes, S + 7, 7)
+    panes.advance(S + 90_000)
+
+    turned, gone = panes.settle()
+    assert ([(S, 0, 7, 1, 7)], {0}) == (lines(turned), gone)
+
+
+def test_before_the_first_pane_there_is_nothing_to_settle():
+    turned, gone = Panes().settle()
+
+    assert (0, set()) == (len(turned.slot), gone)
+
+
+def test_rows_that_have_changed_are_told_once():
+    panes = Panes()
+    for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
+        add(panes, S, 7, symbol=symbol)
+    assert [0, 1, 2] == panes.take_changed()
+    assert [] == panes.take_changed()
+
+    add(panes, S + 30, 7, symbol="ETHUSDT")
+    assert [1] == panes.take_changed()
+    panes.advance(S + 60)
+    assert [0, 1, 2] == panes.take_changed(), "what leaves a window changes its row"
+
+
+def test_the_span_goes_over_minutes_and_seconds():
+    panes = Panes()
+    add(panes, S + 10, 7)
+    assert (S + 10, S + 10) == panes.span()
+    add(panes, S + 4_000, 5)
+    panes.settle()
+
+    assert (S, S + 4_000) == panes.span()
+
+
+def test_columns_grow_with_instruments_assets_and_bands():
     panes = Panes()
     for number in range(130):
         add(panes, S, 1, symbol=f"A{number}USDT")
@@ -165,7 +212,128 @@ def test_columns_grow_with_instruments_bands_and_chunks():
 
     assert 301 == panes.totals([[0]]).sums[0, 0, LONG]
     assert 430 == panes.totals([list(range(130))]).sums[5, 0, LONG]
-    assert 130 == len(panes.filled_rows())
+    assert list(range(130)) == panes.filled_rows().tolist()
+    assert [f"A{number}" for number in range(130)] == panes.assets
+    assert [S] * 130 == panes.as_of[:130].tolist()
+    assert [[1, 1]] * 129 == panes.bounds[:, 1:130, LONG].T.tolist()
+    assert [1] * 129 == panes.totals([[row] for row in range(1, 130)]).largest[5].tolist()
+
+
+def test_money_is_summed_over_both_sides_by_row_and_hour():
+    panes = Panes()
+    for second, usd, side, symbol in ((0, 7, LONG, "BTCUSDT"), (30, 5, SHORT, "BTCUSDT"), (60, 2, LONG, "ETHUSDT")):
+        add(panes, S + second, usd, side=side, symbol=symbol)
+
+    assert {0: 12} == panes.totals_between(S, S + 60)
+    assert {0: 12, 1: 2} == panes.totals_between(S, S + 3_600)
+    assert {} == panes.totals_between(S + 61, S + 3_600)
+
+
+def test_a_row_whose_day_is_over_is_no_longer_filled():
+    panes = Panes()
+    add(panes, S, 7)
+    add(panes, S + 120, 0, symbol="ETHUSDT")
+    assert [0, 1] == panes.filled_rows().tolist()
+
+    panes.advance(S + 86_400 + 59)
+    assert [1] == panes.filled_rows().tolist()
+
+
+def largest_in(panes, start, rows=(0,)):
+    """Ask for the largest in the minute up to the newest pane that starts elsewhere."""
+    theirs = window_start(60, panes.newest)
+    between = panes.cells_of(rows, min(start, theirs), max(start, theirs))
+    return panes.largest_in(list(rows), 0, start, between)
+
+
+@pytest.mark.parametrize(("start", "largest"), [(-10, 9), (0, 9), (1, 7), (21, 7), (30, 7), (31, 6), (60, 6), (61, 2)])
+def test_the_largest_is_known_on_both_sides_of_where_the_window_starts(start, largest):
+    #  0    20    30      60    79
+    #  9     5     7       6     2     the minute starts at 20
+    panes = Panes()
+    for second, usd in ((0, 9), (20, 5), (30, 7), (60, 6), (79, 2)):
+        add(panes, S + second, usd)
+
+    assert largest == largest_in(panes, S + start)
+
+
+def test_the_largest_of_some_rows_is_not_that_of_others():
+    panes = Panes()
+    for second, usd, symbol in ((0, 9, "BTCUSDT"), (5, 3, "ETHUSDT"), (5, 4, "SOLUSDT"), (30, 2, "ETHUSDT")):
+        add(panes, S + second, usd, symbol=symbol)
+
+    assert [3, 2] == [largest_in(panes, S + start, rows=[1]) for start in (5, 6)]
+    assert [4, 2, 0] == [largest_in(panes, S + start, rows=[1, 2]) for start in (5, 6, 31)]
+
+
+SECONDS = st.tuples(st.integers(0, 200), st.integers(1, 9), st.sampled_from(["BTCUSDT", "ETHUSDT"]))
+
+
+@given(st.lists(SECONDS, min_size=1, max_size=12), st.integers(0, 250))
+def test_the_largest_from_any_second_on_is_that_of_what_lies_there(found, start):
+    panes, rows = Panes(), []
+    for second, usd, symbol in found:
+        rows.append(add(panes, S + second, usd, symbol=symbol))
+
+    for wanted in ([0], sorted(set(rows))):
+        mine = [usd for (second, usd, _), row in zip(found, rows, strict=True) if row in wanted and second >= start]
+        assert max(mine, default=0) == largest_in(panes, S + start, wanted)
+
+
+# Steps: (time passes, then one comes so far behind, so much, where); what settles is asked now and then.
+STEPS = st.tuples(
+    st.sampled_from([0, 1, 59, 60, 299, 900, 3_599, 3_600, 14_400, 86_400]),
+    st.sampled_from([0, 1, 60, 3_000, 3_599, 3_600, 14_399, 86_000]),
+    st.integers(1, 9),
+    st.sampled_from(["BTCUSDT", "ETHUSDT"]),
+    st.booleans(),
+)
+
+
+@given(st.lists(STEPS, max_size=10))
+def test_windows_hold_what_a_list_would(steps):
+    panes, found, newest = Panes(), [], S
+    for passed, behind, usd, symbol, settled in steps:
+        newest += passed
+        panes.advance(newest)
+        row, second = panes.row(Instrument("binance", symbol, symbol.removesuffix("USDT"))), newest - behind
+        late = second < seconds_kept(newest)
+        second -= second % 60 * late
+        cells = one(panes, row, second, usd)
+        panes.add(cells, minutes=late)
+        found.append((row, second, usd))
+        if settled:
+            panes.settle()
+        rows = range(len(panes.instruments))
+        totals = panes.totals([*([row] for row in rows), list(rows)])
+        for window, length in enumerate(LENGTHS):
+            inside = [each for each in found if each[1] >= window_start(length, newest)]
+            mine = [[usd for r, _, usd in inside if r == row] for row in rows] + [[usd for _, _, usd in inside]]
+            assert [sum(each) for each in mine] == totals.sums[window, :, LONG].tolist()
+            assert [max(each, default=0) for each in mine] == totals.largest[window].tolist()
+
+
+def one(panes, row, second, usd):
+    slot = panes.slots(np.array([row]), np.array([3]))
+    return Cells(slot, np.array([second]), np.array([[usd, 0, 1, 0]]), np.array([usd]))
+
+
+def test_what_was_settled_and_taken_up_again_holds_the_same():
+    panes, again = Panes(), Panes()
+    for second in (0, 7, 3_000, 6_600):
+        add(panes, S + second, 1 + second)
+    panes.settle()
+    assert 0 == again.row(panes.instruments[0])
+    again.advance(panes.newest)
+    for minutes, start, end in ((True, minutes_kept(panes.newest) * 60, S + 60), (False, S + 60, panes.newest + 1)):
+        found = panes.cells_of([0], start, end)
+        again.add(joined([Cells(again.slots(found.row, found.band), *found[2:])]), minutes=minutes)
+
+    for later in (0, 60, 3_600, 14_400, 86_400):
+        for each in (panes, again):
+            each.advance(S + 6_600 + later)
+        assert held(panes) == held(again)
+        assert panes.totals([[0]]).largest.tolist() == again.totals([[0]]).largest.tolist()
 
 
 def test_panes_know_what_they_have_met():
@@ -177,13 +345,3 @@ def test_panes_know_what_they_have_met():
     assert (0, None) == (panes.asset_number("BTC"), panes.asset_number("ETH"))
 
 
-def test_a_staircase_knows_the_largest_of_any_suffix():
-    seconds = [(5, 3), (1, 9), (3, 3), (3, 7), (4, 2), (9, 1), (5, 4)]
-    stairs = Staircase()
-    for second, largest in seconds:
-        stairs.add(second, largest)
-
-    expected = [max((largest for second, largest in seconds if second >= start), default=0) for start in range(12)]
-    assert expected == [stairs.since(start) for start in range(12)]
-    stairs.forget_before(5)
-    assert expected[5:] == [stairs.since(start) for start in range(5, 12)]

@@ -1,9 +1,12 @@
 """Late, too old, twice, too many: at the edge and a millisecond beyond it."""
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.core.errors import Reason
-from streams.core.screen import Screen, ScreenRule
+from streams.core.screen import Screen, ScreenRule, Seen, _first_of_each
 from tests.core.liquidations import DAY, HOUR, MINUTE, T, columns, liquidation
 
 
@@ -107,12 +110,82 @@ def test_a_clock_is_remembered_while_its_minute_is_in_the_24_hours(ahead_ms, rem
     assert remembered == (screen.clock_of("BTC") is not None)
 
 
-def test_identities_are_forgotten_with_the_whole_chunk_they_came_in():
+def test_identities_are_forgotten_with_the_whole_entry_they_came_in(monkeypatch):
     screen = Screen(ScreenRule(duplicate_horizon_ms=HOUR))
     found = columns(liquidation(T), liquidation(T + MINUTE))
     screen.accept(found)
-    number = screen.seen.add_chunk(found.identity, found.event_time_ms)
+    number = screen.seen.journal.number(T + MINUTE)
+    monkeypatch.setattr(screen.seen, "_least", 1)
 
     assert [] == screen.seen.forget(T + MINUTE - 1)
     assert [number] == screen.seen.forget(T + MINUTE)
-    assert {} == screen.seen.times
+
+
+IDENTITIES = np.array([2**64 - 1, 7, 7], np.uint64)
+
+
+def test_an_entry_is_taken_up_with_the_newest_time_of_each_identity():
+    seen = Seen()
+    seen.restore(4, IDENTITIES, np.array([T, T + 2, T + 1]))
+    assert [T, T + 2] == seen.times.find(IDENTITIES[:2]).tolist()
+
+    seen.restore(2, IDENTITIES[:2], np.array([T + 5, T]))
+    assert [T + 5, T + 2] == seen.times.find(IDENTITIES[:2]).tolist()
+    assert (5, [4, 2]) == (seen.journal.number(T + 9), seen.forget(T + 5))
+
+
+def test_few_identities_are_kept_beyond_their_time_and_many_are_not(monkeypatch):
+    seen = Seen()
+    seen.restore(0, IDENTITIES, np.array([T, T + 1, T + 2]))
+    assert [0] == seen.forget(T + 2)
+    assert 2 == len(seen.times)
+
+    monkeypatch.setattr(seen, "_least", 1)
+    assert [] == seen.forget(T)
+    assert [-1, T + 2] == seen.times.find(IDENTITIES[:2]).tolist()
+    seen.forget(T + 2)
+    assert 1 == len(seen.times), "there are few again"
+
+
+def test_what_is_taken_up_is_a_duplicate():
+    first = columns(liquidation(T, name="same"))
+    screen = Screen(ScreenRule())
+    screen.seen.restore(0, first.identity, first.event_time_ms)
+
+    assert [0] == screen.accept(first).duplicates
+
+
+# Both: keys of one bucket that differ in bits above it, and many that are equal.
+KEYS = st.builds(lambda low, high: low | high << 60, st.integers(0, 7), st.integers(0, 3)) | st.integers(0, 2**64 - 1)
+
+
+@given(st.lists(KEYS, max_size=40))
+def test_the_first_of_each_key_is_found_whether_or_not_keys_share_a_bucket(keys):
+    expected = [keys.index(key) for key in keys]
+
+    assert expected == _first_of_each(np.array(keys, np.uint64)).tolist()
+
+
+def test_the_first_of_one_key_that_comes_often_is_the_first():
+    keys = np.repeat(np.array([5, 5 + (1 << 40), 6], np.uint64), 1_000)
+
+    assert [0] * 1_000 + [1_000] * 1_000 + [2_000] * 1_000 == _first_of_each(keys).tolist()
+
+
+AT = st.integers(0, 4 * HOUR)
+RECORDS = st.lists(st.tuples(AT, st.sampled_from(["BTC", "ETH"]), st.integers(0, 5)), min_size=1, max_size=12)
+
+
+@given(RECORDS, st.integers(0, 12))
+def test_where_a_batch_is_cut_decides_nothing(found, cut):
+    records = [liquidation(T + at, asset=asset, name=str(name)) for at, asset, name in found]
+    once, twice, singly = (Screen(ScreenRule(duplicate_horizon_ms=HOUR)) for _ in range(3))
+    whole = once.accept(columns(*records))
+    parts = [twice.accept(columns(*part)) for part in (records[:cut], records[cut:]) if part]
+    each = [singly.accept(columns(record)) for record in records]
+
+    for some in (parts, each):
+        assert whole.asset_clock_ms.tolist() == [clock for part in some for clock in part.asset_clock_ms.tolist()]
+        assert whole.clock_ms.tolist() == [clock for part in some for clock in part.clock_ms.tolist()]
+        assert len(whole.duplicates) == sum(len(part.duplicates) for part in some)
+    assert once.asset_clock_ms == twice.asset_clock_ms == singly.asset_clock_ms

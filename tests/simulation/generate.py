@@ -188,7 +188,7 @@ def logs(seed: int, horizon_ms: int = HOUR, records_max: int = 1_500) -> Logs:
         log = liquidations[partition_of[asset]]
         offset = log[-1].offset + chance.choice([1, 1, 1, 2]) if log else chance.choice([0, 7])
         log.append(Record(offset, key, value, arrival + 20))
-    return Logs(liquidations, [_funding(asset_log) for asset_log in liquidations], sum(map(len, venues)))
+    return Logs(liquidations, [_funding(log, chance) for log in liquidations], sum(map(len, venues)))
 
 
 def _venue(asset: str, exchange: str) -> Venue:
@@ -200,13 +200,20 @@ def _some(chance: random.Random, names: tuple[str, ...]) -> list[str]:
     return chance.sample(names, chance.randint(1, len(names)))
 
 
-def _funding(log: list[Record]) -> list[Record]:
-    """A funding record at the start: another topic of the partition, read before the first liquidation."""
-    if not log:
-        return []
+def _funding(log: list[Record], chance: random.Random) -> list[Record]:
+    """Another topic of the partition: here and there some minutes in which an exchange, so they say, is alive."""
+    times = [T0] if log else []
+    for record in log:
+        if chance.random() < 0.1:
+            minutes = chance.sample(range(12), chance.randint(1, 12))
+            times += [record.timestamp + minute * MINUTE for minute in sorted(minutes)]
+    return [_rate(number, time, chance.choice(EXCHANGES)) for number, time in enumerate(sorted(times))]
+
+
+def _rate(offset: int, time: int, exchange: str) -> Record:
     record = {
-        "exchange": "binance", "symbol": "ZUSDT", "asset": "Z", "funding_rate": 0.0001, "funding_interval_hours": 8.0,
+        "exchange": exchange, "symbol": "ZUSDT", "asset": "Z", "funding_rate": 0.0001, "funding_interval_hours": 8.0,
         "next_funding_time": None, "predicted_rate": None, "mark_price": None, "open_interest_usd": None,
-        "event_time": T0, "ingest_time": T0,
+        "event_time": time, "ingest_time": time,
     }  # fmt: skip
-    return [Record(0, b"Z", encoder().encode("funding", record), T0)]
+    return Record(offset, b"Z", encoder().encode("funding", record), time)

@@ -34,7 +34,6 @@ class Outcome:
     dead: list[tuple[str, str, int, int]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     present: dict[str, list[str]] = field(default_factory=dict)  # row -> exchanges that its coverage speaks of
-    apart: bool = False  # a partition is an hour and more ahead of the market's clock
 
 
 @dataclass

@@ -28,7 +28,6 @@ def market(partitions: list[Any], lateness_ms: int, rules: dict[Scope, CascadeRu
     if clocks:
         seen = [each for partition in partitions for each in partition.seen]
         clock = min(clocks)
-        outcome.apart = max(clocks) - clock > 3_500_000
         _rows(seen, clock // 1000, outcome)
         outcome.cascades += _Decisions(seen, (clock - lateness_ms) // 1000, rules).run()
 

@@ -1,9 +1,11 @@
 """Of which exchanges a row of the market speaks."""
 
+import numpy as np
+
 from streams.codec import rows as codec
 from streams.core.cascade import CascadeRule
+from streams.core.cells import Cells
 from streams.core.events import Scope
-from streams.core.minutes import Snapshot
 from streams.units.exchanges import Exchanges
 from streams.units.shard import SNAPSHOTS
 from tests.simulation.generate import T0
@@ -13,10 +15,9 @@ from tests.simulation.world import DESCRIBER
 MINUTE = T0 // 60_000
 
 
-def snapshot(exchange, minute):
-    seconds = {0: [1_000_000, 0, 1, 0, 1_000_000]}
-    found = Snapshot(0, exchange, minute, seconds, seconds, {})
-    return codec.snapshot_key(*found[:3]), codec.snapshot_row(found)
+def growth(exchange, minute):
+    sums, one = np.array([[1_000_000, 0, 1, 0]]), np.array([1])
+    return b"\x1fg0", codec.growth_row([exchange], Cells(one, one * minute * 60, sums, sums[:, 0]))
 
 
 def market_row(*messages):
@@ -27,8 +28,16 @@ def market_row(*messages):
 
 
 def test_an_exchange_that_is_ahead_of_the_markets_clock_is_not_yet_part_of_it():
-    clock = (b"w0", codec.watermark_row(T0 + 60_000, 1))
-    row = market_row(snapshot("bybit", MINUTE), snapshot("okx", MINUTE + 5), clock)
+    clock = (b"\x1fw0", codec.watermark_row(T0 + 60_000, 1))
+    row = market_row(growth("bybit", MINUTE), growth("okx", MINUTE + 5), clock)
 
     coverage = {each["exchange"]: each["coverage"] for each in row["coverage"]}
     assert {"bybit": "FULL", "okx": "ABSENT"} == {name: coverage[name] for name in ("bybit", "okx")}
+
+
+def test_what_another_application_says_on_the_same_topic_is_not_ours():
+    clock = (b"\x1fw0", codec.watermark_row(T0 + 60_000, 1))
+    _, theirs = growth("okx", MINUTE)
+    row = market_row(growth("bybit", MINUTE), (b"other\x1fg0", theirs), (b"other\x1fw0", clock[1]), clock)
+
+    assert 1.0 == row["windows"][-1]["long_usd"]

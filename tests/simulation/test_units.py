@@ -13,10 +13,11 @@ import pytest
 from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.screen import ScreenRule
+from streams.units.shard import SNAPSHOTS
 from streams.units.unit import Tally
-from tests.simulation import generate, oracle
+from tests.simulation import generate, oracle, oracle_feeds
 from tests.simulation.records import LIQUIDATIONS
-from tests.simulation.world import CALM, DESCRIBER, Rules, Schedule, World
+from tests.simulation.world import CALM, DESCRIBER, FEEDS, Rules, Schedule, World
 
 FIRST = int(os.environ.get("STREAMS_SIMULATION_FIRST", "0"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("STREAMS_SIMULATION_SEEDS", "6")))
@@ -66,16 +67,6 @@ def covered(key: str, row: dict, outcome: oracle.Outcome) -> dict:
     return row | DESCRIBER.coverage(outcome.present[key], row["as_of"], whole=whole)
 
 
-def known(rows: dict, outcome: oracle.Outcome) -> dict:
-    """Leave out the one thing that stage 2 may not know: DESIGN.md, section 3, its last sentence."""
-    if not outcome.apart:
-        return rows
-    for row in rows.values():
-        for window in row["windows"][:4] if row["scope"] in {"EXCHANGE", "MARKET"} else []:
-            window.pop("largest_usd", None)
-    return rows
-
-
 def told(cascades: list) -> list:
     kept = [{name: value for name, value in each.items() if name not in LEFT_OUT} for each in cascades]
     for each in kept:
@@ -88,8 +79,15 @@ def told(cascades: list) -> list:
 def assert_agrees(made: World, outcome: oracle.Outcome) -> None:
     assert sorted(outcome.dead) == sorted(made.dead())
     rows = {key: covered(key, row, outcome) for key, row in outcome.rows.items()}
-    assert known(rows, outcome) == known(made.rows(), outcome)
+    assert rows == made.rows()
     assert told(outcome.cascades) == told(made.cascades())
+    log, lateness_ms = made.exchanges.logs[SNAPSHOTS], made.rules.screen.market_lateness_ms
+    assert oracle_feeds.run(log, lateness_ms, FEEDS) == [status(each) for each in made.feeds()]
+
+
+def status(record: dict) -> dict:
+    """Return what the oracle says of a feed, too."""
+    return {name: value for name, value in record.items() if name not in {"coverage", "detail"}}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

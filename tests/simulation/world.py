@@ -16,11 +16,22 @@ from streams.core.crowding_rule import CrowdingRule
 from streams.core.describe import Describer
 from streams.core.episodes import Episodes
 from streams.core.events import Scope
+from streams.core.feeds import FeedRule
 from streams.core.fold import FoldRule
 from streams.core.screen import ScreenRule
 from streams.resources import yaml_data
 from streams.units.exchanges import Exchanges
-from streams.units.shard import CASCADES, DEAD_LETTERS, FUNDING, SNAPSHOTS, WINDOWS, Codecs, Shard, ShardRule
+from streams.units.shard import (
+    CASCADES,
+    DEAD_LETTERS,
+    FEED_STATUS,
+    FUNDING,
+    SNAPSHOTS,
+    WINDOWS,
+    Codecs,
+    Shard,
+    ShardRule,
+)
 from streams.units.unit import Flush, Message
 from tests.simulation.generate import Logs
 from tests.simulation.records import LIQUIDATIONS, Record, batch_of, encoder, reader, registry
@@ -28,6 +39,8 @@ from tests.simulation.records import LIQUIDATIONS, Record, batch_of, encoder, re
 KINDS = ("funding", "open-interest", "quotes", "exchange-flows")
 VENUES = Venues(yaml_data("venues.yaml"))
 DESCRIBER = Describer(VENUES, Episodes(yaml_data("episodes.yaml")))
+#: Minutes instead of hours and days, so that feeds of random logs fall silent and come back.
+FEEDS = FeedRule(least=2, factor=2, days=3, days_least=2, day_least=10, unknown=4, patience=7)
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,7 @@ class World:
     def __init__(self, seed: str, logs: Logs, rules: Rules, schedule: Schedule) -> None:
         self.chance = random.Random(f"world-{seed}")
         self.schedule = schedule
+        self.rules = rules
         self.shards = [self._shard(number, logs, rules) for number in range(len(logs.liquidations))]
         make = self._exchanges(rules)
         self.exchanges = Stage(make(), make, {SNAPSHOTS: []})
@@ -99,20 +113,22 @@ class World:
         self.messages: list[Message] = []
 
     @staticmethod
-    def _shard(number: int, logs: Logs, rules: Rules) -> Stage:
+    def shard(number: int, partitions: int, rules: Rules) -> Shard:
         fold = FoldRule(rules.screen, rules.cascades)
         rule = ShardRule(fold, CrowdingRule(), ContextRule(), unreadable_run_max=10**9)
+        records = {kind: RecordDecoder(kind, registry()) for kind in KINDS}
+        codecs = Codecs(LiquidationDecoder(registry()), records, encoder())
+        return Shard(number, partitions, rule, codecs, DESCRIBER)
 
+    def _shard(self, number: int, logs: Logs, rules: Rules) -> Stage:
         def make() -> Shard:
-            records = {kind: RecordDecoder(kind, registry()) for kind in KINDS}
-            codecs = Codecs(LiquidationDecoder(registry()), records, encoder())
-            return Shard(number, len(logs.liquidations), rule, codecs, DESCRIBER)
+            return self.shard(number, len(logs.liquidations), rules)
 
         return Stage(make(), make, {LIQUIDATIONS: logs.liquidations[number], FUNDING: logs.funding[number]})
 
     @staticmethod
     def _exchanges(rules: Rules) -> Any:
-        return lambda: Exchanges(rules.cascades, rules.screen.market_lateness_ms, encoder(), DESCRIBER)
+        return lambda: Exchanges(rules.cascades, rules.screen.market_lateness_ms, encoder(), DESCRIBER, feeds=FEEDS)
 
     # ---------------------------------------------------------------- what may happen
 
@@ -166,7 +182,7 @@ class World:
 
     def _end(self) -> None:
         for shard in self.shards:
-            shard.feed(FUNDING, 10)
+            shard.feed(FUNDING, 10**6)
             if shard.unit.fold.clock_ms is None:
                 shard.unit.idle(1_000)
             self._cut(shard)
@@ -188,6 +204,9 @@ class World:
 
     def cascades(self) -> list[Any]:
         return [reader().read(message.value) for message in self.messages if message.topic == CASCADES]
+
+    def feeds(self) -> list[Any]:
+        return [reader().read(message.value) for message in self.messages if message.topic == FEED_STATUS]
 
     def dead(self) -> list[tuple[str, str, int, int]]:
         letters = [reader().read(message.value) for message in self.messages if message.topic == DEAD_LETTERS]

@@ -51,6 +51,7 @@ class Owners:
     owned: dict[tuple[str, int], Any] = field(default_factory=dict)
     tallies: dict[tuple[str, int], Any] = field(default_factory=dict)
     ready: bool = True
+    recoveries: int = 1
     failure: BaseException | None = None
     waiting: dict[tuple[str, int], int] = field(default_factory=dict)
 

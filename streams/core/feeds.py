@@ -1,0 +1,216 @@
+"""When a venue's liquidations have gone silent although the venue lives, and when they are back.
+
+No liquidations is normal in quiet hours. So silence is counted in minutes in
+which another stream of the same venue (funding, quotes, open interest) said
+something, and compared with what was normal for this venue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from streams.core.phrases import exchange_name
+
+MINUTE_MS = 60_000
+_DAY = 1_440
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRule:
+    """From when on silence is no longer normal. All lengths are minutes in which a sister stream spoke.
+
+    Parameters
+    ----------
+    least
+        A shorter silence is never reported.
+    factor
+        How many times its habit a silence has to exceed.
+    days
+        How far back the habit looks.
+    days_least
+        Days that have to be known: a week, so that a weekend is among them.
+    day_least
+        Minutes that make a day known.
+    unknown
+        The bound until then.
+    patience
+        Minutes by which a sister stream may be behind the market's clock and is still waited for.
+
+    """
+
+    least: int = 30
+    factor: int = 3
+    days: int = 14
+    days_least: int = 7
+    day_least: int = 720
+    unknown: int = 1_440
+    patience: int = 60
+
+
+class Finding(NamedTuple):
+    """A feed has gone silent, or is back."""
+
+    exchange: str
+    silent: bool
+    time_ms: int  # when the minute of the finding ends
+    silence: int
+    bound: int
+    last_ms: int | None
+
+
+@dataclass(slots=True)
+class Feed:
+    """What is remembered of one venue; minutes are those of event time, counted from 1970."""
+
+    judged: int = -1  # the minutes up to this one are decided
+    silence: int = 0
+    silent: bool = False
+    last_ms: int | None = None
+    alive: set[int] = field(default_factory=set)  # not decided yet: a sister stream spoke
+    told: set[int] = field(default_factory=set)  # not decided yet: there was a liquidation
+    #: By day: the longest silence that ended in it, and the minutes alive in which the feed was not silent.
+    days: dict[int, list[int]] = field(default_factory=dict)
+
+    def bound(self, rule: FeedRule) -> int:
+        """Return the longest silence that is normal.
+
+        It is a multiple of the second longest that ended on different days: the longest may have been an outage.
+
+        Examples
+        --------
+        >>> rule = FeedRule()
+        >>> week = {day: [longest, 1_440] for day, longest in enumerate([9, 8, 11, 7, 40, 35, 300])}
+        >>> Feed(days=week).bound(rule), Feed(days={}).bound(rule)
+        (120, 1440)
+
+        """
+        known = sum(alive >= rule.day_least for _, alive in self.days.values())
+        ended = sorted(longest for longest, _ in self.days.values())
+        habit = ended[-2] if len(ended) > 1 else 0
+        return max(rule.factor * habit, rule.least if known >= rule.days_least else rule.unknown)
+
+    def step(self, rule: FeedRule, minute: int) -> tuple[int, int] | None:
+        """Decide one minute; return (silence, bound) where the feed has gone silent or is back."""
+        today = minute // _DAY
+        if today not in self.days:
+            self.days = {day: line for day, line in self.days.items() if day > today - rule.days} | {today: [0, 0]}
+        was, bound, day, silence = self.silent, self.bound(rule), self.days[today], self.silence
+        if minute in self.told:
+            day[0] = max(day[0], silence)
+            self.silence, self.silent = 0, False
+        else:
+            silence = self.silence = silence + 1
+            self.silent = was or silence > bound
+        day[1] += minute in self.alive and not self.silent
+        return (silence, bound) if self.silent != was else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as plain JSON."""
+        return asdict(self) | {"alive": sorted(self.alive), "told": sorted(self.told)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Feed:
+        """Return the state of plain JSON.
+
+        Examples
+        --------
+        >>> feed = Feed(judged=7, alive={8}, days={0: [3, 8]})
+        >>> Feed.from_json(feed.to_json()) == feed
+        True
+
+        """
+        days = {int(day): line for day, line in content["days"].items()}
+        return cls(**{**content, "alive": set(content["alive"]), "told": set(content["told"]), "days": days})
+
+
+class Feeds:
+    """The feeds of all venues of which anything was heard."""
+
+    def __init__(self, rule: FeedRule | None = None) -> None:
+        self.rule = rule or FeedRule()
+        self.known: dict[str, Feed] = {}
+        self.changed: set[str] = set()
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """The venues whose feeds are silent."""
+        return frozenset(name for name, feed in self.known.items() if feed.silent)
+
+    def alive(self, exchange: str, minutes: Iterable[int]) -> None:
+        """Hear in which minutes a venue's other streams spoke; those that are decided stay as they are."""
+        feed = self._of(exchange)
+        feed.alive |= {minute for minute in minutes if minute > feed.judged}
+        # While nothing moves the market's clock they wait; more than days of them say no more.
+        if len(feed.alive) > 3 * _DAY:
+            feed.alive = set(sorted(feed.alive)[-2 * _DAY :])
+
+    def told(self, exchange: str, time_ms: int) -> None:
+        """Hear of liquidations up to a time: late ones are a sign of life in the first minute that is still open."""
+        feed = self._of(exchange)
+        feed.told.add(max(time_ms // MINUTE_MS, feed.judged + 1))
+        feed.last_ms = max(time_ms, feed.last_ms or time_ms)
+
+    def judge(self, closed_ms: int) -> list[Finding]:
+        """Decide all minutes that end at or before a time and that each venue's sister streams have reached."""
+        closed = closed_ms // MINUTE_MS - 1
+        return [finding for name in sorted(self.known) for finding in self._judge(name, closed)]
+
+    def _of(self, exchange: str) -> Feed:
+        self.changed.add(exchange)
+        return self.known.setdefault(exchange, Feed())
+
+    def _judge(self, exchange: str, closed: int) -> list[Finding]:
+        feed, rule, found = self.known[exchange], self.rule, list[Finding]()
+        until = min(closed, max(*feed.alive, feed.judged, closed - rule.patience))
+        if until <= feed.judged:
+            return found
+        for minute in sorted(each for each in feed.alive | feed.told if each <= until):
+            finding = feed.step(rule, minute)
+            if finding is not None:
+                found.append(Finding(exchange, feed.silent, (minute + 1) * MINUTE_MS, *finding, feed.last_ms))
+        feed.judged = until
+        feed.alive = {each for each in feed.alive if each > until}
+        feed.told = {each for each in feed.told if each > until}
+        self.changed.add(exchange)
+        return found
+
+
+class Sisters:
+    """In which minutes the other streams of a venue spoke, each minute told once."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[str, str], int] = {}
+        self._untold: dict[str, set[int]] = {}
+
+    def hear(self, topic: str, exchange: str, time_ms: int) -> None:
+        """Hear of one record. Each topic has a newest minute of its own: one may be read far ahead of the others."""
+        minute = time_ms // MINUTE_MS
+        if minute > self._newest.get((topic, exchange), -1):
+            self._newest[topic, exchange] = minute
+            self._untold.setdefault(exchange, set()).add(minute)
+
+    def take(self) -> dict[str, list[int]]:
+        """Return the minutes that were not told yet, by venue.
+
+        Examples
+        --------
+        >>> sisters = Sisters()
+        >>> for second in (0, 59, 60):
+        ...     sisters.hear("quotes", "bybit", second * 1_000)
+        >>> sisters.take(), sisters.take()
+        ({'bybit': [0, 1]}, {})
+
+        """
+        untold, self._untold = self._untold, {}
+        return {exchange: sorted(minutes) for exchange, minutes in sorted(untold.items())}
+
+
+def detail(finding: Finding) -> str:
+    """Return a finding in one sentence."""
+    name = exchange_name(finding.exchange)
+    if finding.silent:
+        since = "none was ever seen" if finding.last_ms is None else f"up to {finding.bound} are normal for it"
+        return f"No liquidation of {name} in {finding.silence} minutes in which its other streams spoke; {since}."
+    return f"Liquidations of {name} are back after {finding.silence} minutes in which its other streams spoke."

@@ -1,0 +1,39 @@
+"""What stage 1 tells stage 2: by how much the seconds of each exchange have grown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.core.cells import Cells, joined, part, runs
+from streams.core.windows import MINUTE
+
+Ints = NDArray[np.int64]
+
+
+class Growth:
+    """What a source partition has added since its last flush, by exchange and second.
+
+    The slot of a cell is ``exchange * 2``, and one more for what was on time.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[Cells] = []
+
+    def add(self, exchange: Ints, second: Ints, sums: Ints, largest: Ints, on_time: NDArray[np.bool_]) -> None:
+        self._parts.append(Cells(exchange * 2 + on_time, second, sums, largest))
+
+    def take(self) -> Cells:
+        """Return it all, summed up, and begin anew."""
+        parts, self._parts = self._parts, []
+        return joined(parts)
+
+
+def by_minute(cells: Cells) -> Iterator[tuple[int, Cells]]:
+    """Yield (minute, its cells), oldest first."""
+    minutes, first = runs(cells.second // MINUTE)
+    for minute, (start, end) in zip(minutes.tolist(), pairwise([*first.tolist(), len(cells.slot)]), strict=True):
+        yield minute, part(cells, start, end)

@@ -1,0 +1,172 @@
+"""What a run has left on Kafka, read committed, against the oracle of the log as it was really written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import Message
+
+from streams.codec import rows as codec
+from streams.core.events import Scope
+from streams.core.feeds import FeedRule
+from streams.core.screen import ScreenRule
+from streams.settings import Settings
+from streams.units.shard import FEED_STATUS, SNAPSHOTS
+from tests.broker.upstream import FUNDING
+from tests.broker.worker import committed_offsets, compacted, last_records, read_messages, read_topic
+from tests.simulation import oracle, oracle_feeds
+from tests.simulation.records import LIQUIDATIONS, Record, batch_of, reader
+from tests.simulation.test_units import covered, known, status, told
+from tests.simulation.world import Rules, World
+
+#: Low enough that random logs have cascades in every scope.
+FLOORS = {"instrument": 150_000, "asset": 200_000, "exchange": 400_000, "market": 500_000}
+CROWDED = ("crowded-longs", "crowded-shorts")
+#: A tick at offset N says that nothing was left to read: by the broker, no record from N on may be older than this.
+TICK_SLACK_MS = 10_000
+
+
+def problems(broker: Any, app_id: str) -> list[str]:
+    """Return each difference in a sentence; none is the promise."""
+    logs = read_log(broker, LIQUIDATIONS)
+    commits = commit_rows(broker, f"{app_id}-state-changelog")
+    settings = Settings(**{f"cascade_{scope}": {"floor_usd": floor} for scope, floor in FLOORS.items()})
+    rules = {scope: getattr(settings, f"cascade_{scope.lower()}").rule() for scope in Scope}
+    outcome = oracle.run(logs, ticks_of(commits, len(logs)), ScreenRule(), rules)
+    crowded, refused = funding(read_log(broker, FUNDING), Rules(ScreenRule(), rules))
+    rows = {key: covered(key, row, outcome) for key, row in outcome.rows.items()}
+    letters = [record for _, record in read_topic(broker, "dead-letters")]
+    published = compacted(read_topic(broker, "liquidation-windows"))
+    found = _counted(
+        "dead letter",
+        [*outcome.dead, *refused],
+        [(each["reason"], each["topic"], each["partition"], each["offset"]) for each in letters],
+    )
+    found += _rows(known(rows, outcome), known(published, outcome))
+    cascades = [record for _, record in read_topic(broker, "cascades")]
+    found += _counted("cascade", map(_text, told(outcome.cascades)), map(_text, told(cascades)))
+    told_crowded = [record for topic in CROWDED for _, record in read_topic(broker, topic)]
+    found += _counted("crowded position", map(_text, crowded), map(_text, told_crowded))
+    feeds = [each for log in read_log(broker, SNAPSHOTS) for each in log]
+    due = oracle_feeds.run(feeds, ScreenRule().market_lateness_ms, FeedRule())
+    statuses = [status(record) for _, record in read_topic(broker, FEED_STATUS)]
+    found += _counted("feed status", map(_text, due), map(_text, statuses))
+    if not (outcome.cascades and crowded and due):
+        found.append("a log without a cascade, a crowded position or a silent feed shows nothing")
+    return found + _ends(broker, app_id, commits) + _early_ticks(logs, commits)
+
+
+def said(broker: Any) -> dict[str, Any]:
+    """Return what a second run over the same log has to say again.
+
+    Not of feeds: they are judged by the log of pane-snapshots, which is another one then.
+    """
+    letters = [record for _, record in read_topic(broker, "dead-letters")]
+    crowded = [record for topic in CROWDED for _, record in read_topic(broker, topic)]
+    return {
+        "dead letters": sorted((each["topic"], each["partition"], each["offset"], each["reason"]) for each in letters),
+        "cascades": told([record for _, record in read_topic(broker, "cascades")]),
+        "crowded positions": sorted(map(_text, crowded)),
+        "rows": compacted(read_topic(broker, "liquidation-windows")),
+    }
+
+
+def read_log(broker: Any, topic: str) -> list[list[Record]]:
+    """Return what readers see of a topic, by partition."""
+    found: dict[int, list[Record]] = {tp.partition: [] for tp in last_records(broker, topic)}
+    for message in read_messages(broker, topic):
+        found[message.partition()].append(
+            Record(message.offset(), message.key(), message.value(), message.timestamp()[1])
+        )
+    return [found[number] for number in sorted(found)]
+
+
+def commit_rows(broker: Any, changelog: str) -> list[Message]:
+    """Return every commit row that was ever written: compaction leaves the open segment alone."""
+    return [message for message in read_messages(broker, changelog) if message.key() == codec.COMMIT]
+
+
+def ticks_of(commits: list[Message], partitions: int) -> list[list[tuple[int, int]]]:
+    """Return the logged ticks of each partition, as (offset, time)."""
+    found: list[list[tuple[int, int]]] = [[] for _ in range(partitions)]
+    for message in commits:
+        ticks = codec.parse_json(message.value())["ticks"]
+        found[message.partition()] += [(offset or 0, time) for offset, time in ticks if time is not None]
+    return found
+
+
+def funding(logs: list[list[Record]], rules: Rules) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Return crowded positions and dead letters of funding, one record at a time and without any flush between."""
+    crowded, refused = [], []
+    for number, log in enumerate(logs):
+        shard = World.shard(number, len(logs), rules)
+        for record in log:
+            shard.handle(batch_of(FUNDING, number, [record]))
+        for message in shard.cut().messages:
+            if message.topic in CROWDED:
+                crowded.append(reader().read(message.value))
+            elif message.topic == "dead-letters":
+                letter = reader().read(message.value)
+                refused.append((letter["reason"], letter["topic"], letter["partition"], letter["offset"]))
+    return crowded, refused
+
+
+# -------------------------------------------------------------------- differences
+
+
+def _text(record: Any) -> str:
+    return json.dumps(record, sort_keys=True)
+
+
+def _counted(what: str, wanted: Iterable[Any], got: Iterable[Any]) -> list[str]:
+    """Compare message for message: missing, never said, said twice."""
+    wanted, got = Counter(wanted), Counter(got)
+    missing, extra = wanted - got, got - wanted
+    twice = Counter({each: count for each, count in extra.items() if each in wanted})
+    return [
+        f"{sum(some.values())} {what}s {how}, such as {str(next(iter(some)))[:300]}"
+        for how, some in (("are missing", missing), ("are there too often", twice), ("were never due", extra - twice))
+        if some
+    ]
+
+
+def _rows(wanted: dict[str, Any], got: dict[str, Any]) -> list[str]:
+    found = [f"row {key} is missing" for key in sorted(wanted.keys() - got.keys())]
+    found += [f"row {key} should be gone" for key in sorted(got.keys() - wanted.keys())]
+    for key in sorted(wanted.keys() & got.keys()):
+        ours, theirs = wanted[key], got[key]
+        fields = {name: (ours[name], theirs.get(name)) for name in ours if ours[name] != theirs.get(name)}
+        if fields:
+            found.append(f"row {key} differs (due, said): {str(fields)[:300]}")
+    return found
+
+
+def _ends(broker: Any, group: str, commits: list[Message]) -> list[str]:
+    """Compare committed offsets and the last commit rows with the ends of the logs."""
+    committed = committed_offsets(broker, group)
+    newest = {message.partition(): codec.parse_json(message.value())["next"] for message in commits}
+    market = commit_rows(broker, f"{group}-market-changelog")
+    found = []
+    for topic in (LIQUIDATIONS, FUNDING, SNAPSHOTS):
+        for tp, end in last_records(broker, topic).items():
+            at = codec.parse_json(market[-1].value())["next"] if topic == SNAPSHOTS else newest[tp.partition]
+            places = committed.get((topic, tp.partition), 0), at.get(topic, 0)
+            # Where nothing was ever written, or nothing was left to read, they may stand behind a marker.
+            if end and places != (end, end):
+                found.append(f"{topic} {tp.partition} ends at {end}; (offset, commit row) stand at {places}")
+    return found
+
+
+def _early_ticks(logs: list[list[Record]], commits: list[Message]) -> list[str]:
+    """Find ticks that were given while records had long been there to read."""
+    found = []
+    for message in commits:
+        for offset, _ in codec.parse_json(message.value())["ticks"]:
+            after = [record for record in logs[message.partition()] if record.offset >= (offset or 0)]
+            if after and after[0].timestamp < message.timestamp()[1] - TICK_SLACK_MS:
+                waited = (message.timestamp()[1] - after[0].timestamp) / 1000
+                found.append(f"a tick before offset {offset}, whose record had been there for {waited:.1f} s")
+    return found[:3]

@@ -1,0 +1,87 @@
+"""The part of ``streams/DESIGN.md``, section 3, that is about silent feeds: a function of the log of pane-snapshots."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.codec import rows as codec
+from streams.core.feeds import FeedRule
+
+MINUTE_MS = 60_000
+DAY = 1_440
+
+
+@dataclass
+class Venue:
+    alive: set[int] = field(default_factory=set)
+    told: set[int] = field(default_factory=set)
+    last_ms: int | None = None
+    decided: int = -1
+    silence: int = 0
+    silent: bool = False
+    longest: Counter[int] = field(default_factory=Counter)  # day -> longest silence that ended in it
+    lived: Counter[int] = field(default_factory=Counter)  # day -> minutes alive and not silent
+
+    def bound(self, rule: FeedRule, minute: int) -> int:
+        days = range(minute // DAY - rule.days + 1, minute // DAY + 1)
+        longest = sorted(self.longest[day] for day in days)
+        known = sum(self.lived[day] >= rule.day_least for day in days)
+        return max(rule.factor * longest[-2], rule.least if known >= rule.days_least else rule.unknown)
+
+
+def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]]:
+    """Return the messages of ``feed-status`` that follow from a log, but for coverage and sentence."""
+    venues: dict[str, Venue] = {}
+    clocks: dict[int, float] = {}
+    market, said = -1, []
+    for record in log:
+        key = record.key.partition(b"\x1f")[2]
+        kind, name = key[:1], key[1:]
+        if kind == b"g":
+            exchanges, cells = codec.parse_growth(record.value)
+            for slot, second in zip(cells.slot.tolist(), cells.second.tolist(), strict=True):
+                venue = venues.setdefault(exchanges[slot // 2], Venue())
+                venue.told.add(max(second // 60, venue.decided + 1))
+                venue.last_ms = max(second * 1000, venue.last_ms or 0)
+        elif kind == b"a":
+            venue = venues.setdefault(name.decode(), Venue())
+            venue.alive |= {minute for minute in codec.parse_json(record.value) if minute > venue.decided}
+        elif kind == b"w":
+            clock, partitions = codec.parse_json(record.value)
+            before = clocks.get(int(name), -1)
+            clocks[int(name)] = float("inf") if clock is None else max(clock, -1 if before == float("inf") else before)
+            if len(clocks) == partitions and min(clocks.values()) < float("inf"):
+                market = max(market, int(min(clocks.values())))
+            for exchange in sorted(venues):
+                said += decide(exchange, venues[exchange], (market - lateness_ms) // MINUTE_MS - 1, rule)
+    return said
+
+
+def decide(exchange: str, venue: Venue, closed: int, rule: FeedRule) -> list[dict[str, Any]]:
+    until = min(closed, max([*venue.alive, venue.decided, closed - rule.patience]))
+    said = []
+    for minute in sorted(venue.alive | venue.told):
+        if not venue.decided < minute <= until:
+            continue
+        bound, was = venue.bound(rule, minute), venue.silent
+        if minute in venue.told:
+            venue.longest[minute // DAY] = max(venue.longest[minute // DAY], venue.silence)
+            venue.silence, venue.silent = 0, False
+        else:
+            venue.silence += 1
+            venue.silent = was or venue.silence > bound
+        if minute in venue.alive and not venue.silent:
+            venue.lived[minute // DAY] += 1
+        if venue.silent != was:
+            said.append(
+                {
+                    "exchange": exchange,
+                    "status": "SILENT" if venue.silent else "OK",
+                    "event_time": (minute + 1) * MINUTE_MS,
+                    "last_liquidation": venue.last_ms,
+                }
+            )
+    venue.decided = max(venue.decided, until)
+    return said
