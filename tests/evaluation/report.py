@@ -84,7 +84,7 @@ def bursts(show: Callable[[str], None], orders: Orders, said: list[dict[str, Any
     hours = labels.sliding(orders, labels.HOUR_S)
     most = [hours[(orders.second >= event.onset) & (orders.second <= event.ended)].max() for event in missed]
     show("outside of the label our cascades had a highest hour of " + ", ".join(f"${usd / 1e6:.1f}M" for usd in most))
-    show("\nthe first part, to 2023-01-12, and the second\n")
+    show("\nto 2023-01-12, and after; the thresholds have seen both\n")
     lines = []
     for name, each in alerts.items():
         parts = [
