@@ -44,7 +44,8 @@ def detectors(found: list[Event], name: str) -> dict[str, list[Span]]:
 def scored(name: str, result: Score, *more: str) -> list[str]:
     return [
         name, str(result.alerts),
-        f"{result.rates.precision:.2f}", f"{result.low.precision:.2f}-{result.high.precision:.2f}",
+        f"{result.rates.precision:.2f}" if result.alerts else "-",
+        f"{result.low.precision:.2f}-{result.high.precision:.2f}" if result.alerts else "-",
         f"{result.found} of {result.episodes}", f"{result.f1:.2f}", f"{result.low.f1:.2f}-{result.high.f1:.2f}",
         str(result.most), "-" if result.delay_s is None else f"{result.delay_s / 60:.0f} min", percent(result.gone),
         *more,
