@@ -5,7 +5,7 @@ READY  := .venv/.ready
 KAFKA  := tests/broker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check chaos sabotage fuzz bench test-chart test-cluster test-monitoring test-image kafka lock clean
+.PHONY: help demo test lint check evaluate chaos sabotage fuzz bench test-chart test-cluster test-monitoring test-image kafka lock clean
 
 help: ## say what there is to make
 	@echo "Liquidation streams. The first target sets up .venv by itself."
@@ -25,6 +25,9 @@ lint: $(READY) ## style, types and the import rule
 check: $(READY) ## the tests alone, with 100 % branch coverage of core and codec
 	@$(BIN)/pytest --cov --cov-report=
 	@$(BIN)/coverage report --include='streams/core/*,streams/codec/*' --fail-under=100
+
+evaluate: $(READY) ## how often our cascades are right, and the public rules; FILES="a.jsonl.gz" for your own history
+	@$(BIN)/python -m tests.evaluation $(FILES)
 
 chaos: $(READY) ## 200 faults of all kinds against real workers, compared with the oracle (CHAOS="--seed 7 --faults 50")
 	@$(BIN)/python -m tests.broker.chaos $(CHAOS)

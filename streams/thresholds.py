@@ -68,6 +68,7 @@ class CascadeThresholds(Group):
 
     floor_usd: Floor = 1_000_000
     multiple: int = Field(_CASCADE.multiple, ge=0, description="Times its own normal five minutes; 0: the floor alone.")
+    hour_min: int = Field(_CASCADE.hour_min, ge=1, description="Its hour at onset, in thresholds.")
     share_min: Share = Field(_CASCADE.share_min / 1000, description="Least share of the side in its five minutes.")
     multiples: Bars = Field(_CASCADE.multiples, description="Five minutes of MAJOR, SEVERE, EXTREME, in thresholds.")
     hour_multiples: Bars = Field(
@@ -84,19 +85,21 @@ class CascadeThresholds(Group):
             round(share * 1000) for share in (self.share_min, self.peak_fall, self.release)
         )
         floor = micro_usd(self.floor_usd)
-        return CascadeRule(floor, self.multiple, share_min, five, hour, peak_fall, release, self.quiet_ms)
+        return CascadeRule(
+            floor, self.multiple, self.hour_min, share_min, five, hour, peak_fall, release, self.quiet_ms
+        )
 
 
 class AssetThresholds(CascadeThresholds):
     """The same for all instruments of an asset."""
 
-    floor_usd: Floor = 2_000_000
+    floor_usd: Floor = 1_750_000
 
 
 class ExchangeThresholds(CascadeThresholds):
     """The same for an exchange."""
 
-    floor_usd: Floor = 5_000_000
+    floor_usd: Floor = 2_000_000
 
 
 class MarketThresholds(CascadeThresholds):

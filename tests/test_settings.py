@@ -198,7 +198,7 @@ def test_a_password_inside_the_registry_url_is_refused_and_not_repeated():
 
 # ---------------------------------------------------------------- thresholds
 
-SCOPES = {"instrument": 1_000_000, "asset": 2_000_000, "exchange": 5_000_000, "market": 10_000_000}
+SCOPES = {"instrument": 1_000_000, "asset": 1_750_000, "exchange": 2_000_000, "market": 10_000_000}
 
 
 def thresholds(settings):
@@ -220,6 +220,7 @@ def test_the_thresholds_are_those_of_the_rules_unless_they_are_set():
     [
         ("FLOOR_USD", "2500000.5", CascadeRule(2_500_000_500_000)),
         ("MULTIPLE", "0", CascadeRule(10_000_000_000_000, multiple=0)),
+        ("HOUR_MIN", "1", CascadeRule(10_000_000_000_000, hour_min=1)),
         ("SHARE_MIN", "0.7", CascadeRule(10_000_000_000_000, share_min=700)),
         ("MULTIPLES", "2, 2,4", CascadeRule(10_000_000_000_000, multiples=(2, 2, 4))),
         ("HOUR_MULTIPLES", "3,9,27", CascadeRule(10_000_000_000_000, hour_multiples=(3, 9, 27))),
@@ -241,7 +242,7 @@ def test_every_threshold_of_a_cascade_can_be_set_for_every_scope():
     names = {name.removeprefix("STREAMS_CASCADE_") for name in variables() if name.startswith("STREAMS_CASCADE_")}
 
     assert {f"{scope}_{field}".upper() for scope in SCOPES for field in Settings().cascade_asset.model_dump()} == names
-    assert 4 * 8 == len(names)
+    assert 4 * 9 == len(names)
 
 
 def test_the_bands_of_crowding_and_the_bounds_of_context_can_be_set(monkeypatch):

@@ -5,8 +5,9 @@ side in the sliding five minutes::
 
     threshold = max(floor, multiple x own normal five minutes)
 
-* **onset**: measure >= threshold and its share of both sides >= ``share_min``.
-  Threshold and own normal are frozen here: a cascade cannot raise its own bar.
+* **onset**: measure >= threshold, its share of both sides >= ``share_min``, and the
+  hour of that side >= ``hour_min`` thresholds: five minutes alone are too often all
+  there is. Threshold and own normal are frozen here: a cascade cannot raise its own bar.
 * **escalated**: the severity rises. Severity is the highest level whose bar is
   met, by the five minutes (``multiples`` of the threshold) or by the hour
   (``hour_multiples`` of it).
@@ -50,7 +51,10 @@ class CascadeRule:
     floor_micro_usd
         Five minutes of one side below this are never a cascade.
     multiple
-        How many times its own normal five minutes.
+        How many times its own normal five minutes. A median hour is a low bar, because liquidations come in
+        bursts: one hour of BTC in 20 is above 30 of them.
+    hour_min
+        The hour of the side at onset, in thresholds.
     share_min
         The side's share of both, thousandths.
     multiples, hour_multiples
@@ -63,13 +67,14 @@ class CascadeRule:
     """
 
     floor_micro_usd: int
-    multiple: int = 8
+    multiple: int = 30
+    hour_min: int = 3
     share_min: int = 650
     multiples: tuple[int, int, int] = (3, 10, 30)
-    hour_multiples: tuple[int, int, int] = (8, 25, 80)
+    hour_multiples: tuple[int, int, int] = (5, 25, 100)
     peak_fall: int = 300
-    release: int = 500
-    quiet_ms: int = 1_800_000
+    release: int = 250
+    quiet_ms: int = 3_600_000
 
     def version(self) -> str:
         """Return a short hash of the thresholds; it is part of every cascade's id."""
@@ -81,7 +86,7 @@ class CascadeRule:
         Examples
         --------
         >>> rule = CascadeRule(floor_micro_usd=1_000_000)
-        >>> rule.threshold(None), rule.threshold(1_500_000), rule.threshold(3_000_000)
+        >>> rule.threshold(None), rule.threshold(400_000), rule.threshold(800_000)
         (1000000, 1000000, 2000000)
 
         """
@@ -159,7 +164,11 @@ def cascade_id(scope: Scope, key: str, side: int, onset_second: int, version: st
 
 def crosses(rule: CascadeRule, threshold: int, measure: Measure) -> bool:
     """Return whether a measure is an onset."""
-    return measure.side_5m >= threshold and measure.side_5m * 1000 >= sum(measure.usd_5m) * rule.share_min
+    return (
+        measure.side_5m >= threshold
+        and measure.side_5m * 1000 >= sum(measure.usd_5m) * rule.share_min
+        and measure.usd_1h[measure.side] >= rule.hour_min * threshold
+    )
 
 
 def _severity(rule: CascadeRule, threshold: int, measure: Measure) -> int:

@@ -98,7 +98,8 @@ class Walk:
             return len(m.at), False
         both = m.usd_5m[start:].sum(axis=1)
         share = both // 1000 * self.rule.share_min + -(-(both % 1000 * self.rule.share_min) // 1000)
-        says = self._valid(start) & (usd >= self.threshold()) & (usd >= share)
+        hot = m.usd_1h[start:, self.side] >= self.rule.hour_min * self.threshold()
+        says = self._valid(start) & (usd >= self.threshold()) & (usd >= share) & hot
         first = np.flatnonzero(says)
         if not len(first):
             return len(m.at), False

@@ -11,7 +11,7 @@ LONG, SHORT = 0, 1
 
 
 def measure(long, short=0, *, hour=None, time_ms=0, side=LONG):
-    return Measure(time_ms, side, [long, short], hour or [long, short])
+    return Measure(time_ms, side, [long, short], [3_000, 3_000] if hour is None else hour)
 
 
 def opened(*measures, rule=RULE):
@@ -30,20 +30,25 @@ def test_an_onset_needs_65_percent_of_both_sides(short, crosses):
     assert crosses == cascade.crosses(RULE, 1_000, measure(6_500, short))
 
 
+@pytest.mark.parametrize(("hour", "crosses"), [([3_000, 0], True), ([2_999, 9_000], False)])
+def test_an_onset_needs_three_thresholds_of_its_side_in_the_hour(hour, crosses):
+    assert crosses == cascade.crosses(RULE, 1_000, measure(1_000, hour=hour))
+
+
 def test_each_side_is_judged_for_itself():
     assert cascade.crosses(RULE, 1_000, measure(0, 1_000, side=SHORT))
     assert not cascade.crosses(RULE, 1_000, measure(0, 1_000, side=LONG))
 
 
 def test_the_threshold_is_never_below_the_floor():
-    assert [1_000, 1_000, 1_000, 1_001] == [RULE.threshold(hour) for hour in (None, 0, 1_501, 1_502)]
+    assert [1_000, 1_000, 1_000, 1_002] == [RULE.threshold(hour) for hour in (None, 0, 400, 401)]
 
 
 @pytest.mark.parametrize(
     ("five", "hour", "severity"),
     [
-        *((2_999, 7_999, 0), (3_000, 0, 1), (0, 8_000, 1), (9_999, 0, 1)),
-        *((10_000, 0, 2), (0, 25_000, 2), (30_000, 0, 3), (0, 80_000, 3)),
+        *((2_999, 4_999, 0), (3_000, 0, 1), (0, 5_000, 1), (9_999, 0, 1)),
+        *((10_000, 0, 2), (0, 25_000, 2), (30_000, 0, 3), (0, 100_000, 3)),
     ],
 )
 def test_severity_is_the_highest_bar_that_five_minutes_or_the_hour_meet(five, hour, severity):
@@ -81,12 +86,12 @@ def test_a_peak_is_said_once_and_a_higher_one_is_a_new_one():
     assert [Phase.PEAK, Phase.PEAK] == said
 
 
-@pytest.mark.parametrize(("then", "last_above"), [(499, 0), (500, 60_000)])
-def test_it_is_above_while_half_of_the_threshold_is_met(then, last_above):
+@pytest.mark.parametrize(("then", "last_above"), [(249, 0), (250, 60_000)])
+def test_it_is_above_while_a_quarter_of_the_threshold_is_met(then, last_above):
     state, _ = opened(measure(1_000), measure(then, time_ms=60_000))
 
     assert last_above == state.last_above_ms
-    assert last_above + 1_800_000 == cascade.ends_ms(RULE, state)
+    assert last_above + 3_600_000 == cascade.ends_ms(RULE, state)
 
 
 def test_a_closing_says_the_peak_that_was_not_said_yet():
@@ -99,7 +104,8 @@ def test_a_closing_says_the_peak_that_was_not_said_yet():
 
 
 def test_the_highest_hour_is_the_first_one_of_equals():
-    state, _ = opened(measure(1_000, time_ms=1), measure(1_000, time_ms=2), measure(500, 501, time_ms=3))
+    hours = [[1_000, 0], [1_000, 0], [500, 501]]
+    state, _ = opened(*(measure(1_000, hour=hour, time_ms=time) for time, hour in enumerate(hours, start=1)))
 
     assert [500, 501, 3] == state.highest_hour
 

@@ -9,7 +9,7 @@ from streams.core.screen import ScreenRule
 from tests.core.liquidations import DAY, HOUR, MINUTE, SECOND, T, columns, liquidation
 
 QUIET = 10 * MINUTE
-RULE = CascadeRule(10_000_000_000, quiet_ms=QUIET)  # 10,000 USD
+RULE = CascadeRule(10_000_000_000, hour_min=1, quiet_ms=QUIET)  # 10,000 USD
 NEVER = CascadeRule(10**18)
 
 
@@ -149,7 +149,7 @@ def test_a_tick_closes_and_one_that_is_not_ahead_does_nothing():
 
 
 def test_a_cascade_cannot_raise_its_own_bar():
-    rule = CascadeRule(10_000_000_000, multiple=12, quiet_ms=QUIET)
+    rule = CascadeRule(10_000_000_000, multiple=12, hour_min=1, quiet_ms=QUIET)
     hours = [liquidation(T + number * HOUR, 9_000.0) for number in range(25)]
     _, records = fold(*hours, liquidation(T + 25 * HOUR, 9_000.0), liquidation(T + 25 * HOUR, 1_000.0), rule=rule)
 
@@ -158,7 +158,7 @@ def test_a_cascade_cannot_raise_its_own_bar():
 
 
 def test_the_threshold_is_a_multiple_of_the_normal_five_minutes():
-    rule = CascadeRule(1_000_000, multiple=24, quiet_ms=QUIET)
+    rule = CascadeRule(1_000_000, multiple=24, hour_min=1, quiet_ms=QUIET)
     hours = [liquidation(T + number * HOUR, 9_000.0) for number in range(25)]
     _, records = fold(*hours, liquidation(T + 25 * HOUR, 17_999.0), liquidation(T + 25 * HOUR, 1.0), rule=rule)
 

@@ -141,7 +141,7 @@ def walked(rule, side, places, cuts):
 
 # What lies on both sides of every bar of RULE, and beyond what a product with 1,000 would fit.
 FIVE = [0, 1, 499, 500, 501, 650, 699, 700, 701, 999, 1_000, 1_001, 1_400, 1_539, 2_999, 3_000, 10_000, 30_000, 10**15]
-HOURS = [0, 500, 7_999, 8_000, 24_999, 25_000, 80_000, 10**16]
+HOURS = [0, 500, 2_999, 3_000, 4_999, 5_000, 24_999, 25_000, 100_000, 10**16]
 STEPS = [0, 0, 0, 1, 99, 100, 500, 999, 1_000, 1_099, 1_100, 1_101, 5_000]
 usd_5m, usd_1h = (st.tuples(*[st.sampled_from(each)] * 2) for each in (FIVE, HOURS))
 WILD = st.builds(
@@ -164,12 +164,13 @@ LINES = st.one_of(st.lists(CALM, max_size=12), st.lists(st.one_of(CALM, CALM, CA
 RULES = st.builds(
     CascadeRule,
     st.sampled_from([THRESHOLD, 1]),
+    hour_min=st.sampled_from([0, 0, 3]),
     share_min=st.sampled_from([0, 650, 1_000]),
     peak_fall=st.sampled_from([300, 1, 1_000]),
     release=st.sampled_from([500, 333, 1_000]),
     quiet_ms=st.just(QUIET),
 )
-RULE = CascadeRule(THRESHOLD, quiet_ms=QUIET)
+RULE = CascadeRule(THRESHOLD, hour_min=0, quiet_ms=QUIET)
 OVER, UNDER = Line(usd_5m=(2_000, 0)), Line(usd_5m=(0, 0))
 
 
@@ -222,7 +223,7 @@ def test_an_asset_that_lags_its_partition_closes_with_the_next_record_of_anybody
 
 
 def test_a_record_that_escalates_and_ends_a_peak_says_both_and_how_things_stand_after_it():
-    lines = [OVER, Line(usd_5m=(1_000, 0), usd_1h=(8_000, 0), notional=5)]
+    lines = [OVER, Line(usd_5m=(1_000, 0), usd_1h=(5_000, 0), notional=5)]
     said, *_ = walked(RULE, 0, placed(lines), [])
 
     assert ["ONSET", "ESCALATED", "PEAK"] == [saying.phase for saying, _ in said]

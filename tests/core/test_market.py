@@ -13,7 +13,7 @@ from streams.core.market import ALL, Market
 
 M = 29_497_680  # a minute; the first of an hour
 S = M * 60
-RULES = {scope: CascadeRule(1_000) for scope in Scope}
+RULES = {scope: CascadeRule(1_000, hour_min=1) for scope in Scope}
 QUIET_S = RULES[Scope.MARKET].quiet_ms // 1_000
 
 

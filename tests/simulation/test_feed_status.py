@@ -20,7 +20,7 @@ RULE = FeedRule(least=2, days_least=0)
 
 
 def unit():
-    rules = {scope: CascadeRule(1_000_000 * 10**6) for scope in Scope}
+    rules = {scope: CascadeRule(1_000_000 * 10**6, hour_min=1) for scope in Scope}
     return Exchanges(rules, 5_000, encoder(), DESCRIBER, feeds=RULE)
 
 

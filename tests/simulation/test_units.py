@@ -36,6 +36,8 @@ def rules(seed: int) -> Rules:
             floor,
             multiple=chance.choice([2, 8, 60]),
             quiet_ms=quiet_ms,
+            hour_min=chance.choice([1, 1, 2, 3]),
+            release=chance.choice([250, 500]),
             share_min=chance.choice([650, 500, 750]),
             peak_fall=chance.choice([300, 100, 500]),
             **bars,

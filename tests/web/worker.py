@@ -19,7 +19,7 @@ QUIET_MS = 30 * MINUTE
 
 
 def rules(floor_usd=1_000_000):
-    rule = CascadeRule(floor_usd * 1_000_000, quiet_ms=QUIET_MS)
+    rule = CascadeRule(floor_usd * 1_000_000, hour_min=1, quiet_ms=QUIET_MS)
     return Rules(ScreenRule(2_000, 5_000, 3_600_000, 20_000), dict.fromkeys(Scope, rule))
 
 
