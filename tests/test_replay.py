@@ -21,7 +21,7 @@ from streams.settings import Settings
 T0 = 1_700_000_000_000
 #: What depends on where the run was cut: context, what follows from it, and which exchanges were known at that moment.
 LEFT_OUT = {"context", "aftermath", "headline", "at_least"}
-LOW = {"floor_usd": 100_000, "quiet_ms": 60_000}
+LOW = {"floor_usd": 100_000, "hour_min": 1, "quiet_ms": 60_000}
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +221,7 @@ def test_funding_becomes_a_crowded_position(tmp_path):
 def test_context_is_no_older_and_no_newer_than_a_second(tmp_path):
     """Years of funding beside a few liquidations fit into one flush; the cascade must not see funding from after it."""
     ticks = [funding(T0 + number * 3_600_000, rate=0.0001 * number) for number in range(100)]
-    storm = liquidation(T0 + 50 * 3_600_000 + 5_000, 1, usd=400_000.0)
+    storm = liquidation(T0 + 50 * 3_600_000 + 5_000, 1, usd=200_000.0)
 
     _, lines = replay(tmp_path, jsonl(tmp_path / "a.jsonl", *ticks, storm))
 
