@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -15,8 +14,6 @@ from tests.broker.kafka import Kafka
 from tests.broker.worker import Worker
 
 POLL_SECONDS = 0.02
-#: Nothing has been committed for so long: the second stage is done as well.
-QUIET_SECONDS = 2.0
 #: As for the peers, what makes it faster; all else as it comes.
 SETTINGS = {"fetch_bytes": 2 << 20}
 CATCH_UP_SECONDS_MAX = 300.0
@@ -35,6 +32,12 @@ class Group:
         """Return the sum of a topic's committed offsets."""
         asked = [TopicPartition(topic, number) for number in range(partitions)]
         return sum(max(0, each.offset) for each in self._consumer.committed(asked, timeout=60))
+
+
+    def end(self, topic: str) -> int:
+        """Return the end of partition 0."""
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=60)
+        return int(end)
 
 
 @contextmanager
@@ -63,10 +66,9 @@ def catch_up(broker: Kafka, folder: Path, app: str, warm: int, total: int, parti
         for records in (warm, total):
             worker.wait_until(partial(reached, records), CATCH_UP_SECONDS_MAX, "fast enough", POLL_SECONDS)
         assert marks[0].records < marks[1].records, "too few records: one commit was warm-up and end at once"
-        seen, since = commits.committed("pane-snapshots", 1), time.monotonic()
-        while time.monotonic() - since < QUIET_SECONDS:
-            time.sleep(0.1)
-            now = commits.committed("pane-snapshots", 1)
-            if now != seen:
-                seen, since = now, time.monotonic()
+        # The second stage has to come as far as the first has told it.
+        told = commits.end("pane-snapshots")
+        worker.wait_until(
+            lambda: commits.committed("pane-snapshots", 1) >= told - 1, CATCH_UP_SECONDS_MAX, "through", POLL_SECONDS
+        )
         return Span(*marks, sample(pid).cpu)
