@@ -63,14 +63,18 @@ class Proxy:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        servers = []
         for advertised, real in self.routes.items():
             serve = asyncio.start_server(lambda r, w, real=real: self._connected(r, w, real), "127.0.0.1", advertised)
-            self._loop.run_until_complete(serve)
+            servers.append(self._loop.run_until_complete(serve))
         self._ready.set()
         self._loop.run_forever()
+        for server in servers:
+            server.close()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0.1))
+        self._loop.close()
 
     async def _connected(self, reader: Any, writer: Any, real: int) -> None:
         try:
