@@ -7,6 +7,7 @@ number (four) with which the answer begins.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -88,12 +89,15 @@ class Proxy:
             asyncio.ensure_future(self._requests(reader, to_broker[1], port, watched)),
             asyncio.ensure_future(self._answers(to_broker[0], writer, port, watched)),
         )
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        for each in both:
-            each.cancel()
-        for each in (writer, to_broker[1]):
-            each.transport.abort()
-        await asyncio.gather(*both, return_exceptions=True)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):  # the proxy stops
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in both:
+                each.cancel()
+            for end in (writer, to_broker[1]):
+                end.transport.abort()
+            await asyncio.gather(*both, return_exceptions=True)
 
     async def _requests(self, reader: Any, writer: Any, port: int, watched: dict[bytes, Trap]) -> None:
         while True:
