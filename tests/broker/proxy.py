@@ -7,6 +7,7 @@ number (four) with which the answer begins.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,14 +64,18 @@ class Proxy:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        servers = []
         for advertised, real in self.routes.items():
             serve = asyncio.start_server(lambda r, w, real=real: self._connected(r, w, real), "127.0.0.1", advertised)
-            self._loop.run_until_complete(serve)
+            servers.append(self._loop.run_until_complete(serve))
         self._ready.set()
         self._loop.run_forever()
+        for server in servers:
+            server.close()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0.1))
+        self._loop.close()
 
     async def _connected(self, reader: Any, writer: Any, real: int) -> None:
         try:
@@ -84,12 +89,15 @@ class Proxy:
             asyncio.ensure_future(self._requests(reader, to_broker[1], port, watched)),
             asyncio.ensure_future(self._answers(to_broker[0], writer, port, watched)),
         )
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        for each in both:
-            each.cancel()
-        for each in (writer, to_broker[1]):
-            each.transport.abort()
-        await asyncio.gather(*both, return_exceptions=True)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):  # the proxy stops
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in both:
+                each.cancel()
+            for end in (writer, to_broker[1]):
+                end.transport.abort()
+            await asyncio.gather(*both, return_exceptions=True)
 
     async def _requests(self, reader: Any, writer: Any, port: int, watched: dict[bytes, Trap]) -> None:
         while True:

@@ -27,8 +27,7 @@ _FATE_SECONDS = 15
 _PIECE = 30
 #: A logger for producers: librdkafka says on stderr whatever a broken broker does to it.
 SILENT = logging.getLogger("upstream")
-SILENT.addHandler(logging.NullHandler())
-SILENT.propagate = False
+SILENT.disabled = True
 
 
 class Sent(NamedTuple):
@@ -95,18 +94,24 @@ class Upstream:
                     if chance.random() < 0.05:
                         value = chance.choice([value[:-2], b"", value[:1], b"\0\0\0\x03\xe7" + value[5:]])
                     found.append(Sent(FUNDING, partition, asset, value))
-        # A venue that lives for a day and an hour and never liquidates: its feed is silent after a day.
-        for minute in range(25 * 60):
-            value = encoder().encode(FUNDING, _funding_record("Z", 0.0001, T0 + minute * MINUTE, "kraken"))
-            found.append(Sent(FUNDING, 0, b"Z", value))
         return found
+
+    @staticmethod
+    def _living() -> list[Sent]:
+        """A venue that lives for a day and an hour and never liquidates: its feed is silent after a day.
+
+        Told long before the market's clock gets there: what comes behind it does not count.
+        """
+        times = [T0 + 20 * DAY + minute * MINUTE for minute in range(25 * 60)]
+        records = [_funding_record("Z", 0.0001, at, "kraken") for at in times]
+        return [Sent(FUNDING, 0, b"Z", encoder().encode(FUNDING, record)) for record in records]
 
     # ---------------------------------------------------------------- how
 
     def first(self) -> None:
         """Write what must be there before anybody reads."""
         piece, self._left = self._left[: self._early], self._left[self._early :]
-        self._write(piece)
+        self._write(self._living() + piece)
 
     def start(self) -> None:
         self._thread.start()
