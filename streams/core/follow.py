@@ -249,27 +249,25 @@ class _Following:
         parts: list[tuple[int, Ints, Ints]] = []
         largest = [int(new.largest[new.second >= start].max(initial=0)) for start in starts]
         if self.panes.newest is not None:
+            bands, sums = self.panes.sums_of(rows)
             for window, start in enumerate(starts):
-                held, most = self._held(rows, window, start)
-                parts += [(window, *part) for part in held]
-                largest[window] = max(largest[window], most)
+                sign, between = self._between(rows, window, start)
+                parts += [(window, bands, sums[window]), (window, between.band, sign * between.sums)]
+                largest[window] = max(largest[window], self.panes.largest_in(rows, window, start, between))
         return _placed(new, starts, parts, largest)
 
-    def _held(self, rows: list[int], window: int, start: int) -> tuple[list[tuple[Ints, Ints]], int]:
-        """Return what the panes hold from a start on, as (bands, sums) that add up to it, and the largest single."""
-        panes = self.panes
-        assert panes.newest is not None
-        theirs = window_start(LENGTHS[window], panes.newest)
-        sign, between = -1, self._left(window, theirs)
-        inside = between.second < start
+    def _between(self, rows: list[int], window: int, start: int) -> tuple[int, Lines]:
+        """Return what the panes' window has too much (-1) or lacks (1) of one that starts elsewhere."""
+        assert self.panes.newest is not None, self.asset
+        theirs = window_start(LENGTHS[window], self.panes.newest)
         if start < theirs:
-            sign, between = 1, panes.cells_of(rows, start, theirs)
-            inside = np.full(len(between.row), fill_value=True)
-        if rows is not self.rows:
-            inside &= between.row == rows[0]
-        between = Lines(*(column[inside] for column in between))
-        largest = panes.largest_in(rows, window, start, between)
-        return [panes.sums_of(rows, window), (between.band, sign * between.sums)], largest
+            return 1, self.panes.cells_of(rows, start, theirs)
+        left = self._left(window, theirs)
+        left = Lines(*(column[: int(np.searchsorted(left.second, start))] for column in left))
+        if rows is self.rows or not len(left.row):
+            return -1, left
+        mine = np.flatnonzero(left.row == rows[0])
+        return -1, Lines(*(column[mine] for column in left))
 
     def _left(self, window: int, start: int) -> Lines:
         """Return the asset's cells that leave a window in this stretch."""

@@ -170,8 +170,8 @@ class Market:
         """Whether a cascade is open, or the five minutes before and all of these together reach the lowest bar."""
         if self.follower.open_assets():
             return True
-        _, held = self.decided.sums_of(range(len(self.decided.instruments)), FIVE_MINUTES)
-        most = held[:, :2].sum(axis=0) + cells.sums[:, :2].sum(axis=0)
+        held = self.decided.held_of(np.arange(len(self.decided.instruments)), FIVE_MINUTES)
+        most = held.sum(axis=0) + cells.sums[:, :2].sum(axis=0)
         return int(most.max()) >= self.follower.floor
 
     def _follow(self, stretch: Stretch) -> list[Notice]:

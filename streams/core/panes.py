@@ -252,10 +252,10 @@ class Panes:
             np.add.at(held[:, side], at, self._slots.sums[window, side, slot])
         return held
 
-    def sums_of(self, rows: Sequence[int], window: int) -> tuple[Ints, Ints]:
-        """Return (band, sums) of some rows in one window that ends with the newest pane."""
+    def sums_of(self, rows: Sequence[int]) -> tuple[Ints, Ints]:
+        """Return bands and (6, bands, 4) sums of some rows in the windows that end with the newest pane."""
         slot, _ = self._slots.of(np.array(rows, np.int64))
-        return self._slots.band[slot], self._slots.sums[window][:, slot].T
+        return self._slots.band[slot], self._slots.sums[:, :, slot].transpose(0, 2, 1)
 
     def largest_in(self, rows: Sequence[int], window: int, start: int, between: Lines) -> int:
         """Return the largest single of some rows in a window that starts elsewhere; ``between`` lies what differs."""

@@ -140,13 +140,14 @@ def _thresholds(rules: Rules) -> str:
         rows.append(
             (
                 scope.value, money_of(rule.floor_micro_usd, False), f"{rule.multiple} ×", f"{rule.share_min / 10:g} %",
-                multiples, hours, f"{rule.peak_fall / 10:g} %", f"{rule.release / 10:g} %",
+                f"{rule.hour_min} ×", multiples, hours, f"{rule.peak_fall / 10:g} %", f"{rule.release / 10:g} %",
                 f"{rule.quiet_ms / 60_000:g} min", rule.version(),
             )
         )  # fmt: skip
     head = (
-        "scope", "five minutes at least", "and times own normal", "share", "five minutes of MAJOR, SEVERE, EXTREME",
-        "or their hour", "fall that makes a peak", "release", "quiet", "rule version",
+        "scope", "five minutes at least", "and times own normal", "share", "its hour",
+        "five minutes of MAJOR, SEVERE, EXTREME", "or their hour", "fall that makes a peak",
+        "release", "quiet", "rule version",
     )  # fmt: skip
     return f'<h2>Thresholds of this replay</h2><div class="wide">{table(head, rows)}</div>'
 

@@ -43,7 +43,11 @@ def terms(rule: CascadeRule, message: Record) -> list[Term]:
                     "one side sells",
                     five * 1000 >= both * rule.share_min,
                 ),
-            ]
+                _reached(
+                    f"{side}s in the hour", hour, rule.hour_min * threshold,
+                    f"{rule.hour_min} × the threshold: five minutes alone are too often all there is",
+                ),
+            ]  # fmt: skip
         case "ESCALATED":
             level = SEVERITIES.index(message["severity"])
             of = f"the threshold of {money(message['threshold_usd'], floor=False)}"

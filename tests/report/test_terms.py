@@ -44,12 +44,13 @@ def test_the_terms_name_values_and_bars():
     story = next(story for story in heard.stories("MARKET"))
     onset, escalated = story.messages[0], next(m for m in story.messages if m["phase"] == "ESCALATED")
 
-    reached, share = terms(heard.rules["MARKET"], onset)
+    reached, share, lasting = terms(heard.rules["MARKET"], onset)
     by_five, _ = terms(heard.rules["MARKET"], escalated)
 
     assert ("longs in five minutes", "≥ $100,000", True) == (reached.what, reached.bar, reached.met)
     assert f"${round(onset['windows'][1]['long_usd']):,}" == reached.value
     assert ("100.0%", "≥ 65 %") == (share.value, share.bar)
+    assert ("longs in the hour", "≥ $100,000", True) == (lasting.what, lasting.bar, lasting.met)
     assert "≥ $300,000" == by_five.bar
 
 
@@ -59,7 +60,7 @@ def test_a_value_under_its_bar_is_not_met():
     onset = {**story.first, "threshold_usd": story.first["windows"][1]["long_usd"] + 0.01}
     early = {**story.last, "ended": story.last["event_time"] - LOW["quiet_ms"] + 1}
 
-    assert [False, True] == [term.met for term in terms(heard.rules["MARKET"], onset)]
+    assert [False, True, False] == [term.met for term in terms(heard.rules["MARKET"], onset)]
     assert [False] == [term.met for term in terms(heard.rules["MARKET"], early)]
 
 
