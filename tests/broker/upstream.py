@@ -6,7 +6,6 @@ What it really wrote is read back afterwards: a piece whose fate a broken broker
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import threading
@@ -175,18 +174,12 @@ class Upstream:
                 else:
                     self._producer.flush(_FATE_SECONDS)
                     self._producer.abort_transaction(_FATE_SECONDS)
-            except KafkaException as error:
+            except KafkaException:
+                # Whatever became of it: a new producer shuts this one out, which aborts what is open.
                 self.did["begun anew"] += 1
-                self._begin_anew(error)
+                self._producer = self._new()
             else:
                 return
-
-    def _begin_anew(self, error: KafkaException) -> None:
-        if error.args[0].txn_requires_abort():
-            with contextlib.suppress(KafkaException):
-                self._producer.abort_transaction(_FATE_SECONDS)
-                return
-        self._producer = self._new()
 
     def _new(self) -> Producer:
         """Return a producer that has shut out its predecessor, whose open transaction is aborted by that."""
