@@ -51,7 +51,7 @@ def test_each_scope_has_its_own_thresholds():
 
     found, shard = rules.cascade_rules(settings), rules.shard_rule(settings)
 
-    assert {Scope.INSTRUMENT: 8, Scope.ASSET: 3, Scope.EXCHANGE: 8, Scope.MARKET: 8} == {
+    assert {Scope.INSTRUMENT: 30, Scope.ASSET: 3, Scope.EXCHANGE: 30, Scope.MARKET: 30} == {
         scope: rule.multiple for scope, rule in found.items()
     }
     assert found == shard.fold.cascades

@@ -61,6 +61,7 @@ class Worker:
         broker: Any,
         app_id: str,
         folder: Path,
+        /,
         *,
         command: tuple[str, ...] = ("-m", "streams", "worker"),
         environment: dict[str, str] | None = None,
