@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.bench.measure import Mark, Span, sample
 from tests.broker.kafka import Kafka
@@ -31,7 +31,10 @@ class Group:
     def committed(self, topic: str, partitions: int) -> int:
         """Return the sum of a topic's committed offsets."""
         asked = [TopicPartition(topic, number) for number in range(partitions)]
-        return sum(max(0, each.offset) for each in self._consumer.committed(asked, timeout=60))
+        try:
+            return sum(max(0, each.offset) for each in self._consumer.committed(asked, timeout=60))
+        except KafkaException:  # the coordinator is being found: ask again
+            return 0
 
 
     def end(self, topic: str) -> int:
