@@ -15,6 +15,7 @@ from streams import cluster, registries, topics
 from streams.demo.parts import Player, Target
 from streams.reconstruction import CAVEAT, END_MINUTE, LABEL, START_MS, Played, at, reconstruct
 from streams.settings import Settings
+from streams.view.outputs import connection
 
 HOUR_MS = 3_600_000
 _TIMES = ("event_time", "ingest_time", "next_funding_time", "period_start", "period_end")
@@ -37,7 +38,7 @@ class _Moved(Target):
     """
 
     def __init__(self, settings: Settings, by_ms: int) -> None:
-        super().__init__(_options(settings), registries.for_player(settings), settings.value_format)
+        super().__init__(connection(settings, "play"), registries.for_player(settings), settings.value_format)
         self._by_ms = by_ms
 
     def write(self, played: list[Played]) -> None:
@@ -75,19 +76,3 @@ def shift_ms(now: float, seconds: float) -> int:
 def moved(record: dict[str, Any], by_ms: int) -> dict[str, Any]:
     """Return a record as it would be so much later."""
     return record | {name: record[name] + by_ms for name in _TIMES if record.get(name) is not None}
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    """Return the connection under librdkafka's names."""
-    password = settings.sasl_password
-    options = {
-        "bootstrap.servers": settings.broker,
-        "security.protocol": settings.security_protocol.lower(),
-        "sasl.mechanism": settings.sasl_mechanism,
-        "sasl.username": settings.sasl_username,
-        "sasl.password": password.get_secret_value() if password else None,
-        "ssl.ca.location": settings.ssl_cafile and str(settings.ssl_cafile),
-        "ssl.certificate.location": settings.ssl_certfile and str(settings.ssl_certfile),
-        "ssl.key.location": settings.ssl_keyfile and str(settings.ssl_keyfile),
-    }
-    return {name: value for name, value in options.items() if value is not None}

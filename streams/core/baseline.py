@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from streams.core.panes import Panes
+from streams.core.windows import HOUR
+
 HOUR_MS: Final = 3_600_000
 #: Hours that are looked at, and how many must be known before anything is called normal.
 HOURS_KEPT: Final = 168
@@ -49,6 +52,15 @@ class Baseline:
             hours = self.totals.setdefault(row, {})
             hours[hour] = total
             self.changed.add((row, hour // 24))
+
+    def close_due(self, watermark_ms: int, panes: Panes) -> None:
+        """Close the hours that end at or before a watermark with what the panes hold of them now."""
+        due = self.hours_due(watermark_ms)
+        first, last = panes.span()
+        for hour in range(max(due.start, first // HOUR), min(due.stop, last // HOUR + 1)):
+            self.close(hour, panes.totals_between(hour * HOUR, (hour + 1) * HOUR))
+        if due:
+            self.forget()
 
     def forget(self) -> None:
         """Drop the days that no median can see any more, and rows of which nothing else is known."""

@@ -141,12 +141,7 @@ class Fold:
             yield batch.part(start, end)
 
     def _close_hours(self, clock_ms: int) -> None:
-        due = self.baseline.hours_due(clock_ms - self.rule.screen.lateness_ms)
-        first, last = self.panes.span()
-        for hour in range(max(due.start, first // HOUR), min(due.stop, last // HOUR + 1)):
-            self.baseline.close(hour, self.panes.totals_between(hour * HOUR, (hour + 1) * HOUR))
-        if due:
-            self.baseline.forget()
+        self.baseline.close_due(clock_ms - self.rule.screen.lateness_ms, self.panes)
 
     def _stretch(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> list[Notice]:
         self._close_hours(int(stretch.clock_ms[0]))

@@ -140,14 +140,14 @@ class Market:
         notices: list[Notice] = []
         for cells in self._hours(self._decided_waiting.take_before(end)):
             first, newest = int(cells.second[0]), int(cells.second[-1])
-            self._close_hours(first)
+            self.baseline.close_due(first * 1000, self.decided)
             self.baseline.start(np.unique(cells.slot).tolist(), first // HOUR)
             if self._possible(cells):
                 notices += self._follow(Stretch.of_seconds(cells.slot, cells.second, cells.sums, cells.largest))
             self.decided.advance(newest)
             self.decided.add(cells)
         self.closed = end
-        self._close_hours(end)
+        self.baseline.close_due(end * 1000, self.decided)
         if self.follower.open_assets():
             notices += self._follow(Stretch.of_time(end * 1000))
         return notices
@@ -157,14 +157,6 @@ class Market:
         _, first = runs(cells.second // HOUR)
         for start, end in pairwise([*first.tolist(), len(cells.slot)]):
             yield part(cells, start, end)
-
-    def _close_hours(self, second: int) -> None:
-        due = self.baseline.hours_due(second * 1000)
-        first, last = self.decided.span()
-        for hour in range(max(due.start, first // HOUR), min(due.stop, last // HOUR + 1)):
-            self.baseline.close(hour, self.decided.totals_between(hour * HOUR, (hour + 1) * HOUR))
-        if due:
-            self.baseline.forget()
 
     def _possible(self, cells: Cells) -> bool:
         """Whether a cascade is open, or the five minutes before and all of these together reach the lowest bar."""

@@ -104,12 +104,12 @@ class Outputs:
             return None
 
 
-def connection(settings: Settings) -> dict[str, Any]:
-    """Return the connection part of the settings under librdkafka's names."""
+def connection(settings: Settings, role: str = "watch") -> dict[str, Any]:
+    """Return the connection part of the settings under librdkafka's names; ``role`` is what brokers log of us."""
     password = settings.sasl_password
     options = {
         "bootstrap.servers": settings.broker,
-        "client.id": f"{settings.app_id}-watch",
+        "client.id": f"{settings.app_id}-{role}",
         "security.protocol": settings.security_protocol,
         "sasl.mechanism": settings.sasl_mechanism,
         "sasl.username": settings.sasl_username,

@@ -4,23 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.cells import Cells, Store, joined
+from streams.core.cells import Store, joined
 from streams.core.growth import Growth, by_minute
+from tests.core.test_cells import cells, ints
 
 MINUTE = 29_497_680
 S = MINUTE * 60
-
-
-def ints(values):
-    return np.array(list(values), np.int64)
-
-
-def cells(*found):
-    """Cells of (slot, second, long micro-USD), each of one liquidation."""
-    slot, second, usd = (ints(column) for column in zip(*found, strict=True)) if found else [ints([])] * 3
-    sums = np.zeros((len(usd), 4), np.int64)
-    sums[:, 0], sums[:, 2] = usd, 1
-    return Cells(slot, second, sums, usd)
 
 
 def lines(found):
