@@ -45,7 +45,7 @@ bench: $(READY) ## measure the job beside Kafka Streams, Flink and others (ONLY=
 	@$(BIN)/python -m tests.bench
 
 fuzz: $(READY) ## break inputs, guided by coverage, until nothing new is reached: 5,000,000 and more, over an hour
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/fuzz/requirements.lock
 	@$(BIN)/python -m tests.fuzz
 
 kafka: $(READY) ## fetch the broker of the tests from Maven Central (needs java and mvn)
@@ -71,12 +71,13 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock, with has
 clean: ## remove what make made
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
-# Bytecode is made at the first import: compiling all of it here would be half of the set-up.
+# Bytecode is made at the first import: compiling all of it here would be half of the set-up. A lock names all there
+# is to install: were pip to resolve it again, an extra (coverage[toml]) would let a newer release in, without a hash.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "make needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3"; exit 1; }
 	@test -x $(BIN)/python || { echo "setting up .venv"; $(PYTHON) -m venv .venv; }
 	@echo "installing the locked dependencies"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --no-build-isolation -e .
 	@touch $@
