@@ -39,29 +39,38 @@ NO_CELLS = Cells(_NONE, _NONE, np.zeros((0, 4), np.int64), _NONE)
 
 
 def gather(slot: Ints, second: Ints, sums: Ints, largest: Ints) -> Cells:
-    """Return cells with one line per (second, slot), sorted by both; there must be some."""
+    """Return cells with one line per (second, slot), sorted by both: these themselves if they are so already."""
     base = int(second.min())
     key = ((second - base) << 32) | slot
+    if (key[1:] > key[:-1]).all():
+        return Cells(slot, second, sums, largest)
     order = np.argsort(key, kind="stable")
     key = key[order]
-    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
-    return Cells(
-        key[first] & 0xFFFFFFFF,
-        (key[first] >> 32) + base,
-        np.add.reduceat(sums[order], first, axis=0),
-        np.maximum.reduceat(largest[order], first),
-    )
+    leads = np.concatenate(([True], key[1:] != key[:-1]))
+    first = order[leads]
+    found = Cells(slot[first], second[first], sums.take(first, axis=0), largest[first])
+    # Most cells stand alone: adding the few others to theirs is cheaper than reducing all of them.
+    others = np.flatnonzero(~leads)
+    if len(others):
+        at, others = (leads.cumsum() - 1)[others], order[others]
+        for column in range(4):
+            np.add.at(found.sums[:, column], at, sums[others, column])
+        np.maximum.at(found.largest, at, largest[others])
+    return found
 
 
 def joined(parts: Iterable[Cells]) -> Cells:
     """Return some cells with one line per (second, slot), sorted by both."""
     filled = [part for part in parts if len(part.slot)]
-    return gather(*(np.concatenate(column) for column in zip(*filled, strict=True))) if filled else NO_CELLS
+    if len(filled) < 2:
+        return gather(*filled[0]) if filled else NO_CELLS
+    return gather(*(np.concatenate(column) for column in zip(*filled, strict=True)))
 
 
 def where(cells: Cells, wanted: NDArray[np.bool_]) -> Cells:
     """Return the cells that are wanted."""
-    return Cells(*(column[wanted] for column in cells))
+    index = np.flatnonzero(wanted)
+    return Cells(*(column.take(index, axis=0) for column in cells))
 
 
 def part(cells: Cells, start: int, end: int) -> Cells:

@@ -70,7 +70,7 @@ def measures(stretch: Stretch, at: Ints, done: Ints, edges: list[Edge], *, by_se
         Measure once a second, behind its last record; times must rise.
 
     """
-    row, sums, largest, price = stretch.row[at], stretch.sums[at], stretch.largest[at], stretch.price[at]
+    row, sums, largest, price = stretch.row[at], stretch.sums.take(at, axis=0), stretch.largest[at], stretch.price[at]
     added, ends = sums[:, :2], None
     if by_second:
         _, first = runs(stretch.time_ms[at] // 1000)

@@ -61,4 +61,5 @@ class Stretch:
 
     def where(self, wanted: NDArray[np.bool_]) -> Stretch:
         """Return the records that are wanted."""
-        return Stretch(*(getattr(self, name)[wanted] for name in self.__slots__))
+        index = np.flatnonzero(wanted)
+        return Stretch(*(getattr(self, name).take(index, axis=0) for name in self.__slots__))

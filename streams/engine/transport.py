@@ -10,11 +10,28 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from aiokafka.consumer import fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 if TYPE_CHECKING:
     from streams.engine.owners import Owners
+
+
+class PartitionRecords(fetcher.PartitionRecords):
+    """The records of a partition that a fetch brought."""
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        # aiokafka copies each parsed record into one of eleven fields: 0.4 µs, of which a batch needs none.
+        del tp
+        return record
+
+    def __iter__(self) -> Any:
+        # One frame a record less than its own __next__.
+        return self._records_iterator
+
+
+fetcher.PartitionRecords = PartitionRecords  # there is no setting for it
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):

@@ -11,6 +11,9 @@ from types import SimpleNamespace
 
 import faust
 import pytest
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.exceptions import DecodeError
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
@@ -32,6 +35,19 @@ async def a_transaction_that_was_aborted_upstream_is_not_read():
 
     assert "read_committed" == consumer._isolation_level
     assert not app.consumer.in_transaction  # Faust would make transactions of its own
+
+
+async def a_record_is_handed_on_as_it_was_parsed():
+    written = DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 1_000)
+    for offset in range(3):
+        written.append(offset, 1_000 + offset, b"BTC", b"value", [])
+    records = MemoryRecords(bytes(written.build()))
+    read = list(fetcher.PartitionRecords(TP0, records, [], 1, None, None, True, fetcher.READ_COMMITTED))
+
+    assert [(1, 1_001, b"BTC", b"value"), (2, 1_002, b"BTC", b"value")] == [
+        (each.offset, each.timestamp, each.key, each.value) for each in read
+    ]
+    assert not any(hasattr(each, "topic") for each in read)
 
 
 async def a_full_queue_does_not_stop_its_partition():
@@ -174,6 +190,7 @@ async def tables_are_recovered_by_us():
 
 
 CHECKS = {
+    (transport.PartitionRecords, "_consumer_record"): a_record_is_handed_on_as_it_was_parsed,
     (ConsumerThread, "_create_worker_consumer"): a_transaction_that_was_aborted_upstream_is_not_read,
     (Consumer, "_new_consumer_thread"): a_consumer_thread_of_ours_reads,
     (Consumer, "on_buffer_full"): a_full_queue_does_not_stop_its_partition,
