@@ -12,6 +12,7 @@ from streams.core.totals import Totals
 from streams.core.windows import ONE_DAY, ONE_HOUR, WINDOWS
 
 Record = dict[str, Any]
+_PRICED = ("price_low", "price_high", "densest_price_low", "densest_price_high", "densest_usd")
 
 
 def scope_fields(scope: Scope, key: str, instrument: Instrument | None) -> Record:
@@ -28,27 +29,26 @@ def scope_fields(scope: Scope, key: str, instrument: Instrument | None) -> Recor
 
 def window_records(totals: Totals, at: int) -> list[Record]:
     """Return the six WindowTotals of scope ``at``; prices are None where no liquidation in the window has one."""
-    found = []
-    for number, name in enumerate(WINDOWS):
-        sums = totals.sums[number, at].tolist()
-        low = float(totals.price_low[number, at])
-        priced = not math.isnan(low)
-        found.append(
-            {
-                "window": name,
-                "long_usd": to_usd(sums[LONG_USD]),
-                "short_usd": to_usd(sums[SHORT_USD]),
-                "long_count": sums[LONG_COUNT],
-                "short_count": sums[SHORT_COUNT],
-                "largest_usd": to_usd(int(totals.largest[number, at])),
-                "price_low": low if priced else None,
-                "price_high": float(totals.price_high[number, at]) if priced else None,
-                "densest_price_low": float(totals.densest_low[number, at]) if priced else None,
-                "densest_price_high": float(totals.densest_high[number, at]) if priced else None,
-                "densest_usd": to_usd(int(totals.densest[number, at])) if priced else None,
-            }
+    prices = (totals.price_low, totals.price_high, totals.densest_low, totals.densest_high)
+    return [
+        {
+            "window": name,
+            "long_usd": to_usd(sums[LONG_USD]),
+            "short_usd": to_usd(sums[SHORT_USD]),
+            "long_count": sums[LONG_COUNT],
+            "short_count": sums[SHORT_COUNT],
+            "largest_usd": to_usd(largest),
+            **dict(zip(_PRICED, (None,) * 5 if math.isnan(bands[0]) else (*bands, to_usd(dense)), strict=True)),
+        }
+        for name, sums, largest, dense, bands in zip(
+            WINDOWS,
+            totals.sums[:, at].tolist(),
+            totals.largest[:, at].tolist(),
+            totals.densest[:, at].tolist(),
+            zip(*(column[:, at].tolist() for column in prices), strict=True),
+            strict=True,
         )
-    return found
+    ]
 
 
 def hour_share_of_day(totals: Totals, at: int) -> float | None:

@@ -7,6 +7,7 @@ import gc
 import os
 import time
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -180,6 +181,50 @@ def test_faust_hears_what_we_committed():
     offset, at = asyncio.run(run())
     assert 2 == offset
     assert time.monotonic() - at < 60
+
+
+def test_between_the_cuts_of_two_units_the_loop_has_its_turn():
+    # 48 units were cut in a row, nobody heard the broker meanwhile, and their transactions timed out.
+    seen = []
+
+    def look(loop):
+        seen.append("turn")
+        loop.call_soon(look, loop)
+
+    async def run():
+        mine, _ = await taken(at=0)
+        await mine.app.owners.take([TP(CHANGELOG, 1)])
+        for number, owned in enumerate(mine.owned.values()):
+            owned.unit.work, owned.gave_time = True, True
+            owned.unit.cut = lambda number=number, cut=owned.unit.cut: (seen.append(number), cut())[1]
+        mine.options = replace(mine.options, flush_interval_ms=1)
+        mine.resumed()
+        look(asyncio.get_running_loop())
+        await asyncio.sleep(SLOW_SECONDS / 2)
+        mine._flusher.cancel()
+        await mine.revoke()
+
+    asyncio.run(run())
+    assert "turn" in seen[seen.index(0) : seen.index(1)]
+
+
+def test_a_unit_that_is_let_go_of_while_its_time_is_looked_up_is_not_flushed():
+    async def run():
+        mine, owned = await taken(at=0)
+        mine.options = replace(mine.options, flush_interval_ms=1)
+        mine.resumed()
+
+        async def idle(_):
+            await mine.revoke()
+            owned.unit.work = True
+
+        mine._idle = idle
+        await asyncio.sleep(SLOW_SECONDS)
+        mine._flusher.cancel()
+        return owned.task
+
+    assert asyncio.run(run()) is None
+    assert "stop" == Writer.calls[-1]
 
 
 def test_a_transaction_that_fails_stops_the_worker():
