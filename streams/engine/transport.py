@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from streams.engine.owners import Owners
 
 
+#: How long the broker may hold a fetch that finds nothing.
+FETCH_WAIT_MS = 20
+
+
 class PartitionRecords(fetcher.PartitionRecords):
     """The records of a partition that a fetch brought."""
 
@@ -42,9 +46,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # aborted transactions of a producer upstream would be counted.
         self.consumer.in_transaction = True
         try:
-            return super()._create_worker_consumer(transport)
+            consumer = super()._create_worker_consumer(transport)
         finally:
             self.consumer.in_transaction = False
+        # One fetch at a time is under way to a broker. Faust lets it wait 1,500 ms for partitions at their end, and
+        # those with a backlog wait with them.
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
     def stable_offset(self, tp: TP) -> int | None:
         """Return the offset up to which the partition can be read, as of its last fetch."""

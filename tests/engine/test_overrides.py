@@ -34,6 +34,7 @@ async def a_transaction_that_was_aborted_upstream_is_not_read():
     consumer = app.consumer._thread._create_worker_consumer(app.transport)
 
     assert "read_committed" == consumer._isolation_level
+    assert transport.FETCH_WAIT_MS == consumer._fetch_max_wait_ms  # else a backlog waits for what has none
     assert not app.consumer.in_transaction  # Faust would make transactions of its own
 
 
