@@ -93,6 +93,7 @@ def _faust_settings(job: JobOptions) -> dict[str, Any]:
         "topic_disable_leader": True,
         "table_standby_replicas": 0,
         "stream_wait_empty": False,
+        "stream_buffer_maxsize": 4,  # batches: a backlog is read no faster than it is folded
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": job.fetch_bytes,
         "broker_commit_interval": 1.0,

@@ -244,3 +244,8 @@ def test_every_override_is_checked():
 
 def callable_of(owner, name):
     return callable(getattr(owner, name)) or isinstance(vars(owner)[name], property)
+
+
+def test_a_backlog_is_read_no_faster_than_it_is_folded():
+    # Faust queues 4,096 messages, and each is a batch of mebibytes.
+    assert job().conf.stream_buffer_maxsize == 4
