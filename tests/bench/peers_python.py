@@ -21,7 +21,7 @@ def python() -> Path:
         print(f"installing the peers in Python into {folder}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        quiet = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"]
-        subprocess.run([str(found), "-m", "pip", "install", *quiet, "--require-hashes", "-r", str(LOCK)], check=True)
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps", "--require-hashes"]
+        subprocess.run([str(found), "-m", "pip", "install", *quiet, "-r", str(LOCK)], check=True)
         shutil.copy(LOCK, made_from)
     return found
