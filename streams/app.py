@@ -20,7 +20,7 @@ from streams.agents.sources import register
 from streams.codec.encode import Encoder
 from streams.codec.registry import Registry
 from streams.engine import job as engine
-from streams.engine.owners import Options, Stage
+from streams.engine.owned import Options, Stage
 from streams.metrics import Metrics
 from streams.rules import OPTIONAL, cascade_rules, codecs, describer, shard_rule
 from streams.settings import Settings

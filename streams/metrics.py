@@ -18,7 +18,8 @@ from streams import market_metrics
 from streams.core.events import PositionSide, Scope, to_usd
 from streams.core.windows import WINDOWS
 from streams.engine import lag
-from streams.engine.owners import Owned, Owners
+from streams.engine.owned import Owned
+from streams.engine.owners import Owners
 from streams.units import current
 from streams.units.exchanges import Exchanges
 from streams.units.shard import LIQUIDATIONS, SNAPSHOTS, Shard

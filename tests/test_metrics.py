@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from streams.core.events import PositionSide
 from streams.engine import lag
-from streams.engine.owners import Owned, Owners, Stage
+from streams.engine.owned import Owned, Stage
+from streams.engine.owners import Owners
 from streams.metrics import COUNTERS, GAUGES, NAMESPACE, Metrics, stage_of
 from tests.simulation import generate
 from tests.simulation.generate import T0

@@ -14,7 +14,7 @@ import faust
 
 from streams.engine.batching import BatchSchema
 from streams.engine.job import Job
-from streams.engine.owners import Stage
+from streams.engine.owned import Stage
 
 #: Batches that may wait in front of an agent before its partition is no longer read.
 BATCHES_WAITING_MAX = 64

@@ -19,7 +19,8 @@ from faust.types.auth import CredentialsT
 
 from streams.codec.registry import Registry
 from streams.engine.batching import BatchScheduler
-from streams.engine.owners import Options, Owners, Stage
+from streams.engine.owned import Options, Stage
+from streams.engine.owners import Owners
 from streams.engine.recovery import TableManager
 
 #: Seconds that an orderly end may take once something has failed.

@@ -5,7 +5,7 @@ The laws of this room:
 * a unit is fenced before its changelog is read, and read before its sources are sought;
 * what lies below ``unit.next`` was seen before and is dropped; a batch that begins beyond it means that one was
   lost on the way, and the source is sought again;
-* one transaction of a unit at a time; folding goes on meanwhile;
+* one transaction of a unit at a time; folding goes on meanwhile, but for a backlog, which gives way to it;
 * memory belongs to one generation: dropped on revoke, restored on assign;
 * any failure stops the process. Nothing that was not committed has happened.
 """
@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -27,63 +26,19 @@ from streams.codec.batch import RecordBatch
 from streams.codec.registry import Registry
 from streams.engine import changelog
 from streams.engine.batching import Delivered
-from streams.engine.size import StateSize
+from streams.engine.owned import Options, Owned, Stage
 from streams.engine.transaction import Writer
-from streams.units.unit import Tally, Unit, WrongTopic
+from streams.units.unit import Tally, WrongTopic
 
 log = structlog.get_logger()
 _LOST_MAX = 5
+#: A batch of so many records is of a backlog: it waits, for so long, until what is being committed is, and what it has
+#: to say waits for the next flush.
+BACKLOG_RECORDS, GIVE_WAY_SECONDS = 2_000, 1.0
 
 
 def _unheard(*_: Any) -> None:
     """Nobody listens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A kind of unit: its changelog, its source topics, and how one is made for a partition."""
-
-    changelog: str
-    sources: tuple[str, ...]
-    make: Callable[[int], Unit]
-    partitions: int
-
-    @property
-    def clock_topic(self) -> str:
-        """The source that moves the unit's clock: silence of the others is not its concern."""
-        return self.sources[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the owners need to know of the settings."""
-
-    group: str
-    connection: Mapping[str, Any]
-    transaction_timeout_ms: int
-    flush_interval_ms: int
-    idle_timeout_ms: int
-    check_crcs: bool
-
-
-@dataclass(slots=True)
-class Owned:
-    """A unit that this process owns in this generation."""
-
-    stage: Stage
-    unit: Unit
-    writer: Writer
-    task: asyncio.Task[None] | None = None
-    again: bool = False
-    lost: int = 0
-    seeking: set[str] = field(default_factory=set)
-    heard: float = 0.0  # monotonic: when the last batch came, or time was last given
-    gave_time: bool = False
-    size: StateSize = field(default_factory=StateSize)
-    flush_began: float | None = None  # monotonic: when the transaction in flight began
-    flush_ended: float = 0.0  # monotonic: when the last one was committed
-    flush_seconds: float = 0.0
-    flush_rows: int = 0
 
 
 class Owners:
@@ -208,11 +163,14 @@ class Owners:
             return
         if int(batch.offsets[0]) < at:
             batch = batch.slice(int((batch.offsets < at).sum()))
+        backlog = len(batch) >= BACKLOG_RECORDS
         unknown = unit.unresolved(batch)
         if unknown:
             await self.registry.resolve(unknown)
-            if self._owner(batch.topic, batch.partition) is not owned or unit.next.get(batch.topic) != at:
-                return
+        if backlog:
+            await self._give_way()
+        if self._owner(batch.topic, batch.partition) is not owned or unit.next.get(batch.topic) != at:
+            return
         if batch.topic == owned.stage.clock_topic:
             owned.heard, owned.gave_time = time.monotonic(), False
         began = time.perf_counter()
@@ -223,8 +181,14 @@ class Owners:
         except WrongTopic as error:
             await self._stop_after_flush(owned, error)
             return
-        if unit.urgent:
+        if unit.urgent and not backlog:
             self.kick(owned)
+
+    async def _give_way(self) -> None:
+        """Let transactions in flight have the loop: between batches of a backlog each of their steps waits its turn."""
+        running = [owned.task for owned in self.owned.values() if owned.task is not None]
+        if running:
+            await asyncio.wait(running, timeout=GIVE_WAY_SECONDS)
 
     async def _stop_after_flush(self, owned: Owned, error: WrongTopic) -> None:
         if owned.task is not None:

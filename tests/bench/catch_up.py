@@ -14,8 +14,6 @@ from tests.broker.kafka import Kafka
 from tests.broker.worker import Worker
 
 POLL_SECONDS = 0.02
-#: As for the peers, what makes it faster; all else as it comes.
-SETTINGS = {"fetch_bytes": 2 << 20}
 CATCH_UP_SECONDS_MAX = 300.0
 
 
@@ -36,7 +34,6 @@ class Group:
         except KafkaException:  # the coordinator is being found: ask again
             return 0
 
-
     def end(self, topic: str) -> int:
         """Return the end of partition 0."""
         _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=60)
@@ -55,7 +52,7 @@ def catch_up(broker: Kafka, folder: Path, app: str, warm: int, total: int, parti
     A record counts when its transaction is committed: its totals, its outputs and its state are then readable.
     """
     broker.create_topics(partitions=partitions, app_id=app)
-    with Worker(broker, app, folder, **SETTINGS) as worker, group(broker, app) as commits:
+    with Worker(broker, app, folder) as worker, group(broker, app) as commits:
         assert worker.process is not None
         pid = worker.process.pid
         marks: list[Mark] = []

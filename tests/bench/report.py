@@ -21,7 +21,7 @@ CPU is the engine's own process, user and system; *closed* adds what an engine h
 
 * **This job** does all of its work: six sliding windows by the second for 500 instruments, 100 assets, five exchanges
   and the market, price bands, duplicates removed, cascades, dead letters, every flush a transaction. A record counts
-  when its transaction is committed. As shipped but for `STREAMS_FETCH_BYTES` (2 MiB).
+  when its transaction is committed. As shipped.
 * **The others** keep long, short and count of each key (100 assets) in one 60 s window, and decode three fields by
   hand, because that is faster than any Avro library. A record counts when it has been added, though nothing may have
   been written by then.

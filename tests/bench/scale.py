@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tests.bench.catch_up import CATCH_UP_SECONDS_MAX, POLL_SECONDS, SETTINGS, catch_up, group
+from tests.bench.catch_up import CATCH_UP_SECONDS_MAX, POLL_SECONDS, catch_up, group
 from tests.bench.load import Load, liquidations, produce
 from tests.bench.measure import log_bytes, sample
 from tests.broker.kafka import Kafka
@@ -86,7 +86,7 @@ def by_workers(workers: int, count: int) -> Scaled:
     """Let workers that share the partitions already begin all at once: they stand still while the topic is filled."""
     with fresh_kafka() as broker, ExitStack() as stack:
         broker.create_topics(partitions=4, app_id="scale")
-        settings = {**SETTINGS, "session_timeout_ms": 120_000}
+        settings = {"session_timeout_ms": 120_000}
         started = [stack.enter_context(Worker(broker, "scale", broker.folder, **settings)) for _ in range(workers)]
         for pause in (REBALANCE_SECONDS, 0):  # the last to come makes the first ones share, and they are ready again
             for worker in started:
@@ -120,7 +120,7 @@ def of_a_day(instruments: int, count: int) -> Day:
         broker.create_topics(partitions=4, app_id="scale")
         records = liquidations(count, load)
         produce(broker.bootstrap, islice(records, count - MISSED_COUNT))
-        settings = {**SETTINGS, "session_timeout_ms": SESSION_MS}
+        settings = {"session_timeout_ms": SESSION_MS}
         with Worker(broker, "scale", broker.folder, **settings) as worker:
             _wait(worker, lambda: commits.committed("liquidations", 4) >= count - MISSED_COUNT)
             worker.wait_until_caught_up()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from streams.engine import job as engine
-from streams.engine.owners import Options, Stage
+from streams.engine.owned import Options, Stage
 
 OPTIONS = Options("app", {}, 15_000, 500, 5_000, True)
 CHANGELOG = "app-state-changelog"

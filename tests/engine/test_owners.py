@@ -169,6 +169,50 @@ def test_transactions_of_a_unit_follow_each_other_and_folding_goes_on():
     assert len(commits) < 4
 
 
+def test_a_backlog_gives_way_to_what_is_being_committed_and_waits_for_the_next_flush():
+    async def run(count):
+        found, owned = await taken()
+        owned.unit.work = owned.unit.urgent = True
+        found.kick(owned)
+        await asyncio.sleep(0)
+        await found.deliver(delivered(*range(10, 10 + count)))
+        assert owned.unit.handled[0][0] == 10
+        return Writer.calls.count(("commit", {"liquidations": 10})), owned.task is not None
+
+    assert asyncio.run(run(owners.BACKLOG_RECORDS)) == (1, False)
+    Writer.calls.clear()
+    assert asyncio.run(run(1)) == (0, True)
+
+
+def test_a_transaction_that_hangs_does_not_hold_a_backlog_for_ever(monkeypatch):
+    monkeypatch.setattr(owners, "GIVE_WAY_SECONDS", 0.01)
+
+    async def run():
+        found, owned = await taken()
+        owned.unit.work = True
+        found.kick(owned)
+        await asyncio.sleep(0)
+        await found.deliver(delivered(*range(10, 10 + owners.BACKLOG_RECORDS)))
+        return owned.task is not None and bool(owned.unit.handled)
+
+    assert asyncio.run(run())
+
+
+def test_a_backlog_that_was_let_go_of_while_it_gave_way_is_not_folded():
+    async def run():
+        found, owned = await taken()
+        owned.unit.work = True
+        found.kick(owned)
+        await asyncio.sleep(0)
+        waiting = asyncio.ensure_future(found.deliver(delivered(*range(10, 10 + owners.BACKLOG_RECORDS))))
+        await asyncio.sleep(0)
+        found.owned.clear()
+        await waiting
+        return owned.unit.handled
+
+    assert asyncio.run(run()) == []
+
+
 def test_faust_hears_what_we_committed():
     # Its detector of stalls believes that nothing moves otherwise.
     async def run():

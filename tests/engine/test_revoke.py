@@ -9,7 +9,8 @@ import pytest
 from aiokafka.errors import ProducerFenced
 from structlog.testing import capture_logs
 
-from streams.engine.owners import Options, Owned, Owners
+from streams.engine.owned import Options, Owned
+from streams.engine.owners import Owners
 from streams.units.unit import Flush
 
 

@@ -1,6 +1,6 @@
 """The long fuzz, coverage-guided by atheris: ``python -m tests.fuzz [--inputs N] [--quiet N] [target …]``.
 
-Each target runs in a process of its own until it has had its inputs and no new edge has come for so many.
+Each target runs in processes of its own until it has had its inputs and no new edge has come for so many.
 What was found stays in ``build/fuzz``; ``--keep`` writes it to ``corpus/``, where it is tests.
 """
 
@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.fuzz import corpus
@@ -19,6 +20,8 @@ WORK = Path("build") / "fuzz"
 #: One input longer than this (seconds of the clock, on a machine that has other work) is a hang, more memory than
 #: this (MB) a leak or a bomb.
 SECONDS_MAX, MEMORY_MB_MAX, BYTES_MAX = 60, 1_024, 2_048
+#: Inputs of one process: atheris keeps 50 bytes of every comparison of arrays that it has seen, 5 KB an input.
+BOUT_COUNT = 100_000
 _LINE = re.compile(r"^#(\d+)\s.*\bcov: (\d+)")
 
 
@@ -31,32 +34,36 @@ def fuzz(target: str, inputs: int, quiet: int) -> tuple[int, int, int]:
     folder = WORK / target
     folder.mkdir(parents=True, exist_ok=True)
     corpus.unpack(target, folder)
+    done, edges, last, shown = 0, 0, 0, time.monotonic()
+    while done < inputs or done - last < quiet:
+        before = done
+        for ran, reached in bout(target, folder):
+            done = before + ran
+            if reached > edges:
+                edges, last = reached, done
+            if time.monotonic() - shown > 30:
+                print(f"{target}: {done:,} inputs, {edges:,} edges, the last at {last:,}", flush=True)
+                shown = time.monotonic()
+    return done, edges, last
+
+
+def bout(target: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Run one process, from what was found so far; yield how many inputs it had and how many edges they reached."""
     words = corpus.dictionary(WORK / "words")
     options = [f"-timeout={SECONDS_MAX}", f"-rss_limit_mb={MEMORY_MB_MAX}", f"-max_len={BYTES_MAX}", f"-dict={words}"]
     process = subprocess.Popen(
-        command(target, folder, *options, f"-artifact_prefix={WORK}/{target}-"), stderr=subprocess.PIPE, text=True
+        command(target, folder, f"-runs={BOUT_COUNT}", *options, f"-artifact_prefix={WORK}/{target}-"),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
-    done, edges, last, tail, shown = 0, 0, 0, list[str](), time.monotonic()
+    tail: list[str] = []
     for line in process.stderr:
         tail = [*tail[-60:], line]
-        found = _LINE.match(line)
-        if not found:
-            continue
-        done, reached = int(found[1]), int(found[2])
-        if reached > edges:
-            edges, last = reached, done
-        if time.monotonic() - shown > 30:
-            print(f"{target}: {done:,} inputs, {edges:,} edges, the last at {last:,}", flush=True)
-            shown = time.monotonic()
-        if done >= inputs and done - last >= quiet:
-            process.terminate()
-            break
-    else:
-        process.wait()
-        sys.exit(f"{target} fell over after {done:,} inputs:\n{''.join(tail)}")
-    process.wait()
-    return done, edges, last
+        if found := _LINE.match(line):
+            yield int(found[1]), int(found[2])
+    if process.wait():
+        sys.exit(f"{target} fell over:\n{''.join(tail)}")
 
 
 def main() -> None:

@@ -1,0 +1,59 @@
+"""What the engine is told of a kind of unit, and what it keeps of each that it owns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.engine.size import StateSize
+from streams.engine.transaction import Writer
+from streams.units.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A kind of unit: its changelog, its source topics, and how one is made for a partition."""
+
+    changelog: str
+    sources: tuple[str, ...]
+    make: Callable[[int], Unit]
+    partitions: int
+
+    @property
+    def clock_topic(self) -> str:
+        """The source that moves the unit's clock: silence of the others is not its concern."""
+        return self.sources[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the owners need to know of the settings."""
+
+    group: str
+    connection: Mapping[str, Any]
+    transaction_timeout_ms: int
+    flush_interval_ms: int
+    idle_timeout_ms: int
+    check_crcs: bool
+
+
+@dataclass(slots=True)
+class Owned:
+    """A unit that this process owns in this generation."""
+
+    stage: Stage
+    unit: Unit
+    writer: Writer
+    task: asyncio.Task[None] | None = None
+    again: bool = False
+    lost: int = 0
+    seeking: set[str] = field(default_factory=set)
+    heard: float = 0.0  # monotonic: when the last batch came, or time was last given
+    gave_time: bool = False
+    size: StateSize = field(default_factory=StateSize)
+    flush_began: float | None = None  # monotonic: when the transaction in flight began
+    flush_ended: float = 0.0  # monotonic: when the last one was committed
+    flush_seconds: float = 0.0
+    flush_rows: int = 0
