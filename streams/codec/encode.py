@@ -39,6 +39,10 @@ class Encoder:
             for topic, (schema_id, schema) in writers.items()
         }
 
+    def header(self, topic: str) -> bytes | None:
+        """Return what stands before each value of a topic; None for JSON."""
+        return None if self._value_format == "json" else self._writers[topic][0]
+
     def encode(self, topic: str, record: Mapping[str, Any]) -> bytes:
         """Return the value of one message.
 

@@ -17,13 +17,13 @@ from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
 from streams.core.events import Instrument, Scope
 from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
-from streams.core.figures import windows_row
 from streams.core.follow import Notice
 from streams.core.market import ALL, Market
 from streams.core.windows import MINUTE
 from streams.units import keep
 from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.unit import Flush, Message, Tally
+from streams.units.windows import Changed, WindowRows
 
 Record = dict[str, Any]
 _QUARTER_MS = 900_000
@@ -49,6 +49,7 @@ class Exchanges:
         self.stale: frozenset[str] = frozenset()
         self.encoder = encoder
         self.describer = describer
+        self._window_rows = WindowRows(encoder, describer)
         self.next: dict[str, int] = {}
         self.tally = Tally()
         self.context: dict[str, Record] = {}
@@ -200,27 +201,15 @@ class Exchanges:
 
     def _windows(self) -> list[Message]:
         panes = self.market.told
-        changed = panes.take_changed()
-        if not changed:
+        rows = panes.take_changed()
+        if not rows:
             return []
+        names = [(row, panes.instruments[row].exchange) for row in rows]
+        changed = [Changed(Scope.EXCHANGE, name, None, [row], (name,)) for row, name in names]
         everybody = list(range(len(panes.instruments)))
-        scopes = [(Scope.EXCHANGE, panes.instruments[row].exchange, [row]) for row in changed] + [
-            (Scope.MARKET, ALL, everybody)
-        ]
-        totals = panes.totals([rows for _, _, rows in scopes])
-        found = []
-        for at, (scope, key, rows) in enumerate(scopes):
-            name = f"{scope}|{key}".encode()
-            if not totals.sums[:, at].any():
-                found.append(Message(WINDOWS, name, None))
-                continue
-            as_of = int(panes.as_of[rows].max())
-            record = windows_row(scope, key, None, as_of, totals, at)
-            present = [key] if scope is Scope.EXCHANGE else self._present()
-            record |= self.describer.coverage(present, as_of * 1000, whole=scope is Scope.MARKET)
-            found.append(Message(WINDOWS, name, self.encoder.encode(WINDOWS, record)))
-        self.tally.emitted[WINDOWS] += len(found)
-        return found
+        changed.append(Changed(Scope.MARKET, ALL, None, everybody, tuple(sorted(self._present()))))
+        self.tally.emitted[WINDOWS] += len(changed)
+        return self._window_rows.messages(panes, changed)
 
     # ---------------------------------------------------------------- back
 

@@ -22,13 +22,13 @@ from streams.core.describe import Describer, aftermath_record, before_onset, con
 from streams.core.errors import InvalidEvent, Reason
 from streams.core.events import ExchangeFlow, Instrument, PositionSide, Scope
 from streams.core.feeds import Sisters
-from streams.core.figures import windows_row
 from streams.core.fold import Fold, FoldRule
 from streams.core.follow import Notice
 from streams.core.headline import crowded_headline
 from streams.core.journal import Journal
 from streams.units import keep
 from streams.units.unit import Flush, Message, Tally, WrongTopic
+from streams.units.windows import Changed, WindowRows
 
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 SNAPSHOTS, WINDOWS, CASCADES, DEAD_LETTERS = "pane-snapshots", "liquidation-windows", "cascades", "dead-letters"
@@ -76,6 +76,7 @@ class Shard:
         self.sisters = Sisters()
         self.topics: dict[str, str] = {}
         self._journals = {keep.SECONDS: Journal(), keep.MINUTES: Journal()}
+        self._window_rows = WindowRows(codecs.encoder, describer)
         self._messages: list[Message] = []
         self._touched = False
         self._unreadable_run = 0
@@ -264,30 +265,20 @@ class Shard:
 
     def _windows(self) -> list[Message]:
         panes = self.fold.panes
-        changed = panes.take_changed()
-        assets = np.unique(panes.asset_of_row[changed]).tolist()
-        if not changed:
+        rows = panes.take_changed()
+        if not rows:
             return []
-        rows = [[row] for row in changed] + [panes.rows_of_asset[asset] for asset in assets]
-        totals = panes.totals(rows)
-        empty = ~np.asarray(totals.sums.any(axis=(0, 2)))
-        found = []
-        for at, members in enumerate(rows):
-            single = at < len(changed)
-            instrument = panes.instruments[members[0]]
-            scope = Scope.INSTRUMENT if single else Scope.ASSET
-            key = f"{instrument.exchange}|{instrument.symbol}" if single else instrument.asset
-            name = f"{scope}|{key}".encode()
-            if empty[at]:
-                found.append(Message(WINDOWS, name, None))
-                continue
-            as_of = int(panes.as_of[members].max())
-            record = windows_row(scope, key, instrument if single else None, as_of, totals, at)
-            present = [instrument.exchange] if single else self.exchanges
-            record |= self.describer.coverage(present, as_of * 1000, whole=not single)
-            found.append(Message(WINDOWS, name, self.codecs.encoder.encode(WINDOWS, record)))
-        self.tally.emitted[WINDOWS] += len(found)
-        return found
+        changed = [
+            Changed(Scope.INSTRUMENT, f"{each.exchange}|{each.symbol}", each, [row], (each.exchange,))
+            for row, each in ((row, panes.instruments[row]) for row in rows)
+        ]
+        present = tuple(sorted(self.exchanges))
+        changed += [
+            Changed(Scope.ASSET, panes.assets[asset], None, panes.rows_of_asset[asset], present)
+            for asset in np.unique(panes.asset_of_row[rows]).tolist()
+        ]
+        self.tally.emitted[WINDOWS] += len(changed)
+        return self._window_rows.messages(panes, changed)
 
     def _report(self) -> list[Message]:
         """Return what stage 2 hears: growth, context, signs of life, and behind them the watermark."""

@@ -1,0 +1,63 @@
+"""What a flush says of totals: a row of ``liquidation-windows`` for each scope in which one has changed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.codec.encode import Encoder
+from streams.codec.windows import TOPIC, Row, WindowsEncoder
+from streams.core.describe import Describer, Record
+from streams.core.events import Instrument, Scope
+from streams.core.panes import Panes
+from streams.core.windows import DAY
+from streams.units.unit import Message
+
+
+class Changed(NamedTuple):
+    """A scope whose totals have changed: its rows in the panes, and the exchanges in it."""
+
+    scope: Scope
+    key: str
+    instrument: Instrument | None
+    rows: list[int]
+    present: tuple[str, ...]
+
+
+class WindowRows:
+    """Writes them; an empty scope is a null value."""
+
+    def __init__(self, encoder: Encoder, describer: Describer) -> None:
+        self._encoder = WindowsEncoder(encoder)
+        self._describer = describer
+        self._covered: dict[tuple[tuple[str, ...], bool, int], Record] = {}
+
+    def messages(self, panes: Panes, changed: list[Changed]) -> list[Message]:
+        """Return a message for each scope."""
+        if not changed:
+            return []
+        totals = panes.totals([each.rows for each in changed])
+        filled = np.any(totals.sums, axis=(0, 2)).tolist()
+        sizes = np.array([len(each.rows) for each in changed])
+        members = np.concatenate([each.rows for each in changed])
+        as_of = np.maximum.reduceat(panes.as_of[members], np.cumsum(sizes) - sizes).tolist()
+        rows = [
+            Row(each.scope, each.instrument, each.key, second, self._coverage(each, second))
+            for each, second in zip(changed, as_of, strict=True)
+        ]
+        return [
+            Message(TOPIC, f"{row.scope}|{row.key}".encode(), value if some else None)
+            for row, value, some in zip(rows, self._encoder.values(rows, totals), filled, strict=True)
+        ]
+
+    def _coverage(self, changed: Changed, second: int) -> Record:
+        """Return what is declared of the exchanges at a second: it changes at midnight, if at all."""
+        whole = changed.scope in {Scope.ASSET, Scope.MARKET}
+        name = changed.present, whole, second // DAY
+        found = self._covered.get(name)
+        if found is None:
+            if len(self._covered) >= 1_000:
+                self._covered.clear()
+            found = self._covered[name] = self._describer.coverage(changed.present, second * 1000, whole=whole)
+        return found
