@@ -29,6 +29,7 @@ class Baseline:
         self.first_hour: dict[int, int] = {}
         self.totals: dict[int, dict[int, int]] = {}
         self.changed: set[tuple[int, int]] = set()
+        self._kept_from: int | None = None  # the first day that was kept when days were last forgotten
 
     def hours_due(self, watermark_ms: int) -> range:
         """Return the hours that close when the watermark reaches ``watermark_ms``."""
@@ -59,12 +60,15 @@ class Baseline:
         first, last = panes.span()
         for hour in range(max(due.start, first // HOUR), min(due.stop, last // HOUR + 1)):
             self.close(hour, panes.totals_between(hour * HOUR, (hour + 1) * HOUR))
-        if due:
+        if due and self._kept_from != self._first_day():
             self.forget()
+
+    def _first_day(self) -> int:
+        return ((self.open_hour or 0) - HOURS_KEPT) // 24
 
     def forget(self) -> None:
         """Drop the days that no median can see any more, and rows of which nothing else is known."""
-        limit = ((self.open_hour or 0) - HOURS_KEPT) // 24
+        limit = self._kept_from = self._first_day()
         for row, first in list(self.first_hour.items()):
             hours = self.totals.get(row, {})
             for hour in [hour for hour in hours if hour // 24 < limit]:

@@ -149,6 +149,12 @@ class Store:
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else (0, -1)
 
 
+def distinct(numbers: Ints) -> list[int]:
+    """Return the distinct values of a column of small numbers that are not negative, in order."""
+    found: list[int] = np.flatnonzero(np.bincount(numbers)).tolist()
+    return found
+
+
 def runs(values: Ints) -> tuple[Ints, Ints]:
     """Return the distinct values of a sorted column and where each run of them starts."""
     first = np.flatnonzero(np.concatenate((np.ones(len(values[:1]), bool), values[1:] != values[:-1])))

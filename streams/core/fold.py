@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from streams.core.bands import price_bands
 from streams.core.baseline import HOUR_MS, Baseline
 from streams.core.cascade import CascadeRule
-from streams.core.cells import Cells, joined, where
+from streams.core.cells import Cells, distinct, joined, where
 from streams.core.edges import edges
 from streams.core.errors import Reason
 from streams.core.events import LiquidationColumns, Scope
@@ -80,7 +80,7 @@ class Fold:
         if len(accepted.index):
             batch = self._columns(columns, accepted)
             self.new_identities.append((columns.identity[accepted.index], columns.event_time_ms[accepted.index]))
-            before = {number: clocks_before[self.panes.assets[number]] for number in np.unique(batch.asset).tolist()}
+            before = {number: clocks_before[self.panes.assets[number]] for number in distinct(batch.asset)}
             folded.behind_ms = self._behind(batch)
             for stretch in self._stretches(batch):
                 folded.notices += self._stretch(stretch, clock_before, before)
@@ -112,7 +112,7 @@ class Fold:
         """Return the accepted records as columns, their instruments opened."""
         index = accepted.index
         code = columns.instrument[index]
-        used = np.unique(code).tolist()
+        used = distinct(code)
         rows = np.zeros(len(columns.instruments), np.int64)
         for number in used:
             rows[number] = self.panes.row(columns.instruments[number])
@@ -145,7 +145,7 @@ class Fold:
 
     def _stretch(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> list[Notice]:
         self._close_hours(int(stretch.clock_ms[0]))
-        self.baseline.start(np.unique(stretch.row).tolist(), self.baseline.open_hour or 0)
+        self.baseline.start(distinct(stretch.row), self.baseline.open_hour or 0)
         followed = self._possible(stretch, clock_before, before)
         notices = self._follow(followed, stretch, before)
         self._add(stretch)
@@ -167,7 +167,7 @@ class Fold:
         for side in (0, 1):
             np.add.at(held[:, side], stretch.asset, stretch.sums[:, side])
         possible = self.follower.open_assets()
-        for asset in np.unique(stretch.asset).tolist():
+        for asset in distinct(stretch.asset):
             recent = before[asset] // 1000 >= clock_before // 1000 - (_QUARTER - 300)
             most = (held[asset] + self.panes.bounds[0 if recent else 1, asset]).max()
             if most >= self.follower.floor:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from streams.core.baseline import Baseline
 from streams.core.cascade import CascadeRule
-from streams.core.cells import NO_PRICE, Cells, Store, joined, part, runs, where
+from streams.core.cells import NO_PRICE, Cells, Store, distinct, joined, part, runs, where
 from streams.core.edges import edges
 from streams.core.events import Instrument, Scope
 from streams.core.follow import STAGE_2, Follower, Notice, in_order
@@ -141,7 +141,7 @@ class Market:
         for cells in self._hours(self._decided_waiting.take_before(end)):
             first, newest = int(cells.second[0]), int(cells.second[-1])
             self.baseline.close_due(first * 1000, self.decided)
-            self.baseline.start(np.unique(cells.slot).tolist(), first // HOUR)
+            self.baseline.start(distinct(cells.slot), first // HOUR)
             if self._possible(cells):
                 notices += self._follow(Stretch.of_seconds(cells.slot, cells.second, cells.sums, cells.largest))
             self.decided.advance(newest)

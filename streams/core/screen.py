@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.core.cells import distinct
 from streams.core.errors import Reason
 from streams.core.events import Instrument, LiquidationColumns
 from streams.core.journal import Journal
@@ -132,7 +133,7 @@ class Screen:
         accepted = self._at_once(columns, code, before) or self._one_by_one(columns)
         if len(accepted.index):
             self._move(assets, code[accepted.index], accepted)
-            met = [columns.instruments[i] for i in np.unique(columns.instrument[accepted.index]).tolist()]
+            met = [columns.instruments[i] for i in distinct(columns.instrument[accepted.index])]
             self.new_instruments += [instrument for instrument in met if instrument not in self.instruments]
             self.instruments.update(met)
         return accepted
@@ -151,7 +152,7 @@ class Screen:
         np.maximum.at(latest, code, time)
         if self._crowded(columns.instruments) or (time < latest[code] - DAY_MS).any() or self._forgets(before, time):
             return None
-        first, where, known = self._repeated(columns)
+        first, place, where, known = self._repeated(columns)
         if (time[where] > known).any():
             return None
         asset_clock, clock = self._clocks(time, code, before)
@@ -159,7 +160,7 @@ class Screen:
         twin = known > np.maximum(asset_clock[where] - horizon, clock[where] - horizon - HOUR_MS)
         duplicates = where[twin]
         index = np.delete(np.arange(len(time)), duplicates)
-        self.seen.times.put(columns.identity[first], time[first])
+        self.seen.times.add(columns.identity[first], time[first], place)
         return self._judged(index, asset_clock[index], clock[index], time[index], duplicates.tolist(), [])
 
     def _crowded(self, met: list[Instrument]) -> bool:
@@ -171,15 +172,15 @@ class Screen:
             len(self.instruments) + len(new) > self.rule.instruments_max or len(exchanges) > self.rule.exchanges_max
         )
 
-    def _repeated(self, columns: LiquidationColumns) -> tuple[Ints, Ints, Ints]:
-        """Return the positions of identities that are new, those of all others, and the newest event time of these."""
+    def _repeated(self, columns: LiquidationColumns) -> tuple[Ints, Ints, Ints, Ints]:
+        """Return the positions of new identities and their places, those of all others and their newest event time."""
         identity, time = columns.identity, columns.event_time_ms
-        known = self.seen.times.find(identity)
+        known, place = self.seen.times.look(identity)
         first = _first_of_each(identity)
         earlier = np.where(known >= 0, known, time[first])
         fresh = (known < 0) & (first == np.arange(len(time)))
         where = np.flatnonzero(~fresh)
-        return np.flatnonzero(fresh), where, earlier[where]
+        return np.flatnonzero(fresh), place[fresh], where, earlier[where]
 
     def _forgets(self, before: Ints, time: Ints) -> bool:
         """Whether an asset's clock could be forgotten in the middle of the batch."""
@@ -279,9 +280,11 @@ def _first_of_each(keys: NDArray[np.uint64]) -> Ints:
     bucket = keys & np.uint64((1 << (8 * len(keys)).bit_length()) - 1)
     owner = np.empty(1 << (8 * len(keys)).bit_length(), np.int64)
     owner[bucket[::-1]] = first[::-1]
-    shared = np.unique(bucket[owner[bucket] != first])
-    if len(shared):
-        some = np.flatnonzero(np.isin(bucket, shared))
+    others = bucket[owner[bucket] != first]
+    if len(others):
+        shared = np.zeros(len(owner), bool)
+        shared[others] = True
+        some = np.flatnonzero(shared[bucket])
         order = some[np.argsort(keys[some], kind="stable")]
         starts = np.append(True, keys[order][1:] != keys[order][:-1])
         first[order] = order[np.flatnonzero(starts)][np.cumsum(starts) - 1]

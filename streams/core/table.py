@@ -40,18 +40,27 @@ class Table:
 
     def find(self, keys: NDArray[Any]) -> Ints:
         """Return the number of each key; -1 where there is none."""
-        keys = keys.astype(np.uint64)
-        place, found = self._walk(keys)
-        return np.where(found, self._values[place], _NONE)
+        return self.look(keys)[0]
+
+    def look(self, keys: NDArray[Any]) -> tuple[Ints, Ints]:
+        """Return the number of each key, and the place where it is or would be until the table changes."""
+        place, found = self._walk(keys.astype(np.uint64))
+        return np.where(found, self._values[place], _NONE), place
 
     def put(self, keys: NDArray[Any], values: Ints) -> None:
         """Set the numbers of some keys, each of which is given once."""
         keys = keys.astype(np.uint64)
-        if 2 * (self._count + len(keys)) > len(self._keys):
-            self._grow(self._count + len(keys))
+        self._make_room(len(keys))
         place, found = self._walk(keys)
         self._values[place[found]] = values[found]
         self._insert(keys[~found], values[~found], place[~found])
+
+    def add(self, keys: NDArray[Any], values: Ints, place: Ints) -> None:
+        """Set the numbers of keys that ``look`` has not found, each given once, at the places that it told."""
+        keys = keys.astype(np.uint64)
+        if self._make_room(len(keys)):
+            place, _ = self._walk(keys)
+        self._insert(keys, values, place)
 
     def drop(self, until: int) -> None:
         """Forget the keys whose number is at most ``until``."""
@@ -87,9 +96,14 @@ class Table:
             keys, values = keys[lost], values[lost]
             place, _ = self._walk(keys)
 
-    def _grow(self, count: int) -> None:
+    def _make_room(self, more: int) -> bool:
+        """Grow if need be; say whether places have changed."""
+        count = self._count + more
+        if 2 * count <= len(self._keys):
+            return False
         filled = self._values != _NONE
         keys, values = self._keys[filled], self._values[filled]
         self._clear(int(4 * count).bit_length())
         place, _ = self._walk(keys)
         self._insert(keys, values, place)
+        return True

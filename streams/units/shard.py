@@ -14,7 +14,7 @@ from streams.codec.encode import Encoder, dead_letter
 from streams.codec.liquidations import LiquidationDecoder
 from streams.codec.records import RecordDecoder
 from streams.core.cascade import Phase
-from streams.core.cells import part
+from streams.core.cells import distinct, part
 from streams.core.context import Before, ContextRule, ContextTracker
 from streams.core.crowding import Crowding
 from streams.core.crowding_rule import CrowdingRule
@@ -275,7 +275,7 @@ class Shard:
         present = tuple(sorted(self.exchanges))
         changed += [
             Changed(Scope.ASSET, panes.assets[asset], None, panes.rows_of_asset[asset], present)
-            for asset in np.unique(panes.asset_of_row[rows]).tolist()
+            for asset in distinct(panes.asset_of_row[rows])
         ]
         self.tally.emitted[WINDOWS] += len(changed)
         return self._window_rows.messages(panes, changed)

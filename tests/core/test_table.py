@@ -94,3 +94,15 @@ def test_a_number_that_is_as_high_as_the_drop_goes_and_one_above_stays():
     table.drop(10)
 
     assert ([-1, 11], 1) == (held(table, [1, 2]), len(table))
+
+
+@given(st.lists(PUT, max_size=12))
+def test_what_was_looked_for_is_added_where_its_place_is(steps):
+    table, expected = Table(), {}
+    for step in steps:
+        numbers, place = table.look(keys(step))
+        new = numbers < 0
+        table.add(keys(step)[new], np.array(list(step.values()), np.int64)[new], place[new])
+        expected = step | expected
+        assert [expected.get(key, -1) for key in expected] == held(table, expected)
+        assert len(table) == len(expected)
