@@ -23,11 +23,11 @@ from streams.core.cells import Lines
 from streams.core.edges import Around, Edge
 from streams.core.events import Scope
 from streams.core.figures import cascade_record
-from streams.core.machine import Machine, Saying, Walk
+from streams.core.machine import Machine, Saying, Walk, count_lines
 from streams.core.measures import Measures, measures
 from streams.core.panes import Panes
 from streams.core.stretch import Stretch
-from streams.core.totals import Totals, summarise
+from streams.core.totals import NO_SUMS, Totals, placed
 from streams.core.windows import FIVE_MINUTES, HOUR, LENGTHS, MINUTE, minutes_kept, seconds_kept, window_start
 
 Ints = NDArray[np.int64]
@@ -217,13 +217,7 @@ class _Following:
         start = max(window_start(LENGTHS[FIVE_MINUTES], newest), seconds_kept(clock_ms // 1000))
         rows = self._rows(scope, row)
         for lines in (self.panes.cells_of(rows, start, newest + 1), self._new(rows, done, start)):
-            for number, sums, largest in zip(
-                lines.row.tolist(), lines.sums.tolist(), lines.largest.tolist(), strict=True
-            ):
-                exchange = self.panes.instruments[number].exchange
-                for side in (0, 1):
-                    if sums[2 + side]:
-                        state.count_in(exchange, side, sums[side], sums[2 + side], largest)
+            count_lines(state, self.panes.exchanges, self.panes.exchange_of_row[lines.row], lines.sums, lines.largest)
 
     def _rows(self, scope: Scope, row: int) -> list[int]:
         return [row] if scope is self.family.part else self.rows
@@ -246,15 +240,15 @@ class _Following:
             kept = seconds_kept(partition_newest) if length <= HOUR else minutes_kept(partition_newest) * MINUTE
             starts.append(max(window_start(length, newest), kept))
         new = self._new(rows, done, starts[-1])
-        parts: list[tuple[int, Ints, Ints]] = []
         largest = [int(new.largest[new.second >= start].max(initial=0)) for start in starts]
-        if self.panes.newest is not None:
-            bands, sums = self.panes.sums_of(rows)
-            for window, start in enumerate(starts):
-                sign, between = self._between(rows, window, start)
-                parts += [(window, bands, sums[window]), (window, between.band, sign * between.sums)]
-                largest[window] = max(largest[window], self.panes.largest_in(rows, window, start, between))
-        return _placed(new, starts, parts, largest)
+        if self.panes.newest is None:
+            return placed(new, starts, NO_SUMS, [], largest)
+        differing = []
+        for window, start in enumerate(starts):
+            sign, between = self._between(rows, window, start)
+            differing.append((window, between.band, sign * between.sums))
+            largest[window] = max(largest[window], self.panes.largest_in(rows, window, start, between))
+        return placed(new, starts, self.panes.sums_of(rows), differing, largest)
 
     def _between(self, rows: list[int], window: int, start: int) -> tuple[int, Lines]:
         """Return what the panes' window has too much (-1) or lacks (1) of one that starts elsewhere."""
@@ -275,23 +269,6 @@ class _Following:
             end = window_start(LENGTHS[window], int(self.stretch.clock_ms[-1]) // 1000)
             self._leaving[window] = self.panes.cells_of(self.rows, start, end)
         return self._leaving[window]
-
-
-def _placed(new: Lines, starts: list[int], parts: list[tuple[int, Ints, Ints]], largest: list[int]) -> Totals:
-    """Return the totals of one scope from new lines and from (window, bands, sums) that were there."""
-    # One line per band: what was taken away must cancel before anybody asks which bands hold something.
-    band, line = np.unique(np.concatenate([new.band, *(bands for _, bands, _ in parts)]), return_inverse=True)
-    placed = np.zeros((len(LENGTHS), 4, len(band)), np.int64)
-    at = len(new.band)
-    for window, start in enumerate(starts):
-        inside = np.flatnonzero(new.second >= start)
-        for column in range(4):
-            np.add.at(placed[window, column], line[inside], new.sums[inside, column])
-    for window, bands, sums in parts:
-        mine, at = line[at : at + len(bands)], at + len(bands)
-        for column in range(4):
-            np.add.at(placed[window, column], mine, sums[:, column])
-    return summarise(np.zeros(len(band), np.int64), band, placed.transpose(0, 2, 1), np.array(largest)[:, None], 1)
 
 
 def in_order(notices: Iterable[Notice]) -> list[Notice]:

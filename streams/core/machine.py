@@ -96,14 +96,14 @@ class Walk:
         usd = m.usd_5m[start:, self.side]
         if not len(usd) or int(usd.max()) < self.rule.floor_micro_usd:
             return len(m.at), False
-        both = m.usd_5m[start:].sum(axis=1)
+        high = start + np.flatnonzero(usd >= self.threshold())
+        both = m.usd_5m[high].sum(axis=1)
         share = both // 1000 * self.rule.share_min + -(-(both % 1000 * self.rule.share_min) // 1000)
-        hot = m.usd_1h[start:, self.side] >= self.rule.hour_min * self.threshold()
-        says = self._valid(start) & (usd >= self.threshold()) & (usd >= share) & hot
-        first = np.flatnonzero(says)
+        hot = m.usd_1h[high, self.side] >= self.rule.hour_min * self.threshold()
+        first = high[self._valid(high) & (m.usd_5m[high, self.side] >= share) & hot]
         if not len(first):
             return len(m.at), False
-        at = start + int(first[0])
+        at = int(first[0])
         state = self.machine.state = self.open(at, self.threshold())
         raise_to(state.highest_hour, m.usd_1h[at].tolist(), int(m.asset_clock_ms[at]))
         state.severity = int(self._levels(np.array([at]), state)[0])
@@ -112,10 +112,9 @@ class Walk:
         self.last_own = int(m.at[at])
         return at + 1, True
 
-    def _valid(self, start: int) -> Flags:
-        valid: Flags = self.measures.remembered[start:] & (
-            self.measures.time_ms[start:] >= self.machine.closed_until_ms
-        )
+    def _valid(self, at: Ints | slice) -> Flags:
+        m = self.measures
+        valid: Flags = m.remembered[at] & (m.time_ms[at] >= self.machine.closed_until_ms)
         return valid
 
     # ---------------------------------------------------------------- open
@@ -123,7 +122,7 @@ class Walk:
     def _follow(self, start: int, state: CascadeState) -> tuple[int, bool]:
         """Count records up to the next message or closing."""
         m, rule = self.measures, self.rule
-        index = start + np.flatnonzero(self._valid(start))
+        index = start + np.flatnonzero(self._valid(slice(start, None)))
         usd = m.usd_5m[index, self.side]
         above = np.where(usd >= -(-state.threshold * rule.release // 1000), m.asset_clock_ms[index], 0)
         last_above = np.maximum.accumulate(np.concatenate(([state.last_above_ms], above)))
@@ -173,13 +172,7 @@ class Walk:
         m = self.measures
         records = m.records(index)
         state.last_above_ms = last_above_ms
-        state.largest = max(state.largest, int(m.largest[records].max()))
-        totals = np.zeros((len(self.exchanges), 4), np.int64)
-        np.add.at(totals, self.exchange_of_row[m.row[records]], m.sums[records])
-        for exchange, sums in zip(self.exchanges, totals.tolist(), strict=True):
-            for side in (0, 1):
-                if sums[2 + side]:
-                    state.count_in(exchange, side, sums[side], sums[2 + side], 0)
+        count_lines(state, self.exchanges, self.exchange_of_row[m.row[records]], m.sums[records], m.largest[records])
         if state.prices:
             price, (first, low, high, _) = m.price[records], state.prices
             state.prices = [first, min(low, float(price.min())), max(high, float(price.max())), float(price[-1])]
@@ -213,6 +206,18 @@ class Walk:
         for phase in cascade.close(state):
             self.say(state, Saying(at, done, due, asset_clock, closing=True, phase=phase))
         return True
+
+
+def count_lines(state: CascadeState, exchanges: list[str], exchange: Ints, sums: Ints, largest: Ints) -> None:
+    """Count lines of exchanges into the totals since onset: (n, 4) micro-USD and counts by side, largest singles."""
+    state.largest = max(state.largest, int(largest.max(initial=0)))
+    totals = np.zeros((4, len(exchanges)), np.int64)
+    for column in range(4):
+        np.add.at(totals[column], exchange, sums[:, column])
+    for at in np.flatnonzero(totals[2:].any(axis=0)).tolist():
+        for side in (0, 1):
+            if totals[2 + side, at]:
+                state.count_in(exchanges[at], side, int(totals[side, at]), int(totals[2 + side, at]), 0)
 
 
 def _first(flags: Flags) -> int:

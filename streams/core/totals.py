@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.bands import WIDE, band_price
-from streams.core.cells import LONG_COUNT, LONG_USD, NO_PRICE, SHORT_COUNT, SHORT_USD, runs
+from streams.core.cells import LONG_COUNT, LONG_USD, NO_PRICE, SHORT_COUNT, SHORT_USD, Lines, runs
+from streams.core.windows import LENGTHS
 
 Ints = NDArray[np.int64]
+
+#: Bands and sums of a scope that holds nothing.
+NO_SUMS = np.zeros(0, np.int64), np.zeros((len(LENGTHS), 0, 4), np.int64)
 
 
 class Totals(NamedTuple):
@@ -70,3 +74,41 @@ def summarise(scope: Ints, band: Ints, sums: Ints, largest: Ints, count: int) ->
             target[:, scopes] = np.where(some, band_price(np.where(some, value, 0)), np.nan)
         dense[:, scopes] = np.where(some, most, 0)
     return Totals(total, largest, low, high, dense_low, dense_high, dense)
+
+
+def placed(
+    new: Lines, starts: list[int], held: tuple[Ints, Ints], differing: list[tuple[int, Ints, Ints]], largest: list[int]
+) -> Totals:
+    """Return the totals of one scope.
+
+    Parameters
+    ----------
+    new, starts
+        New lines, and the first second of each window.
+    held, differing
+        Bands and (6, bands, 4) sums that were there; (window, bands, sums) of what they have too much or too little.
+    largest
+        Largest single by window, micro-USD.
+
+    """
+    # One line per band: what was taken away must cancel before anybody asks which bands hold something.
+    bands = [new.band, held[0], *(band for _, band, _ in differing)]
+    band, line = np.unique(np.concatenate(bands), return_inverse=True)
+    lines = iter(np.split(line, np.cumsum([len(each) for each in bands[:-1]])))
+    sums = np.zeros((len(LENGTHS), len(band), 4), np.int64)
+    order, first = _grouped(at := next(lines))
+    for window, start in enumerate(starts if len(at) else ()):
+        inside = new.sums * (new.second >= start)[:, None]
+        sums[window, at[order[first]]] = np.add.reduceat(inside[order], first, axis=0)
+    order, first = _grouped(at := next(lines))
+    if len(at):
+        sums[:, at[order[first]]] += np.add.reduceat(held[1][:, order], first, axis=1)
+    for window, _, more in differing:
+        np.add.at(sums[window], next(lines), more)
+    return summarise(np.zeros(len(band), np.int64), band, sums, np.array(largest)[:, None], 1)
+
+
+def _grouped(line: Ints) -> tuple[Ints, Ints]:
+    """Return an order in which equal ones stand together, and where each group starts in it."""
+    order = np.argsort(line, kind="stable")
+    return order, runs(line[order])[1]
