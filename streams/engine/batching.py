@@ -55,11 +55,15 @@ class Delivered:
 
 
 def _batch(tp: TP, records: list[Any]) -> RecordBatch:
-    count = len(records)
+    count, first = len(records), records[0].offset
+    if records[-1].offset - first == count - 1:
+        offsets = np.arange(first, first + count, dtype=np.int64)
+    else:  # compaction and markers of transactions leave gaps
+        offsets = np.fromiter((record.offset for record in records), np.int64, count)
     return RecordBatch(
         tp.topic,
         tp.partition,
-        np.fromiter((record.offset for record in records), np.int64, count),
+        offsets,
         [record.key for record in records],
         [record.value for record in records],
         np.fromiter((record.timestamp for record in records), np.int64, count),

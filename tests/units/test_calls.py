@@ -14,7 +14,7 @@ from tests.bench.unit import batches, shard
 
 BATCH, WARM, COUNTED = 10_000, 2, 3
 #: Calls of Python and C functions for 10,000 records: decoding and folding them, and cutting one flush behind them.
-BOUNDS = {"ordinary": (7_700, 61_000), "storm": (33_000, 64_000)}
+BOUNDS = {"ordinary": (7_200, 36_300), "storm": (23_700, 32_600)}
 
 
 def calls(profile):
