@@ -9,6 +9,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import TransactionalIdAuthorizationFailed
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.units.unit import Flush
@@ -81,17 +83,23 @@ class Writer:
     async def _send(self, topic: str, partition: int, pairs: Iterable[tuple[bytes, bytes | None]]) -> list[Any]:
         """Send records as whole batches and wait until each is acknowledged; a commit does not look at failed ones."""
         waiting = []
-        batch = self._producer.create_batch()
+        batch = self._new_batch(topic)
         for key, value in pairs:
             if batch.append(key=key, value=value, timestamp=None) is None:
                 waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
-                batch = self._producer.create_batch()
+                batch = self._new_batch(topic)
                 if batch.append(key=key, value=value, timestamp=None) is None:
                     msg = f"a record of {len(value or b'')} bytes for {topic} is larger than a batch of {BATCH_BYTES}"
                     raise ValueError(msg)
         if batch.record_count():
             waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
         return list(await asyncio.gather(*waiting))
+
+    def _new_batch(self, topic: str) -> Any:
+        """Return an empty batch: nobody but us reads a changelog, so it is compressed; outputs are for everyone."""
+        if topic == self.changelog.topic:
+            return BatchBuilder(BATCH_BYTES, DefaultRecordBatch.CODEC_ZSTD, is_transactional=True)
+        return self._producer.create_batch()
 
     async def stop(self) -> None:
         await self._producer.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from itertools import pairwise
 
 from confluent_kafka import Producer
@@ -87,9 +88,9 @@ def test_a_worker_told_to_stop_in_a_storm_has_gone_within_ten_seconds_with_every
     assert storm.count == sum(counted[0][name] for name in ("long_count", "short_count"))
 
 
-def test_two_workers_that_are_restarted_in_turn_leave_no_gap_longer_than_a_rebalance(own_kafka, tmp_path):
+def test_three_workers_that_are_restarted_in_turn_leave_no_gap_longer_than_a_rebalance(own_kafka, tmp_path):
     own_kafka.create_topics(partitions=4, app_id="rolling")
-    first, second = (Worker(own_kafka, "rolling", tmp_path, session_timeout_ms=6_000) for _ in range(2))
+    workers = [Worker(own_kafka, "rolling", tmp_path, session_timeout_ms=6_000) for _ in range(3)]
     ends, seen = {}, []
 
     def watch(stop):
@@ -102,11 +103,11 @@ def test_two_workers_that_are_restarted_in_turn_leave_no_gap_longer_than_a_rebal
 
     stop = threading.Event()
     watcher = threading.Thread(target=watch, args=(stop,))
-    with Storm(own_kafka, 500) as storm, first, second:
-        first.wait_until_ready()
-        second.wait_until_ready()
+    with Storm(own_kafka, 500) as storm, ExitStack() as stack:
+        for worker in [stack.enter_context(worker) for worker in workers]:
+            worker.wait_until_ready()
         watcher.start()
-        for worker in (first, second):
+        for worker in workers:
             assert 0 == worker.stop()
             worker.start()
             worker.wait_until_ready()
@@ -115,9 +116,9 @@ def test_two_workers_that_are_restarted_in_turn_leave_no_gap_longer_than_a_rebal
         watcher.join()
         storm.stopped.set()
         storm.thread.join()
-        first.wait_until_caught_up()
-        first.stop()
-        second.stop()
+        workers[0].wait_until_caught_up()
+        for worker in workers:
+            worker.stop()
     gaps = [later - earlier for earlier, later in pairwise(seen)]
 
     assert max(gaps) < GAP_SECONDS_MAX

@@ -59,10 +59,11 @@ def commit(flush, failing=None, times=1):
     async def run():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(transaction, "AIOKafkaProducer", lambda **options: Producer(failing, **options))
+            patch.setattr(transaction, "BatchBuilder", lambda *_, **__: Batch())
             writer = Writer("id", "group", TopicPartition(CHANGELOG, 0), {}, 1_000)
-        for _ in range(times):
-            await writer.commit(flush, 0)
-        return writer
+            for _ in range(times):
+                await writer.commit(flush, 0)
+            return writer
 
     return asyncio.run(run())
 
@@ -106,3 +107,20 @@ def test_places_of_keys_that_never_come_again_do_not_fill_the_memory(monkeypatch
     letters = [Message("dead-letters", b"liquidations|0|%d" % offset, b"v") for offset in range(1_000)]
 
     assert len(commit(Flush([], letters))._places) <= 10
+
+
+def test_a_changelog_is_compressed_and_an_output_is_as_it_comes():
+    async def run():
+        writer = Writer("id", "group", TopicPartition(CHANGELOG, 0), {}, 1_000)
+        sizes = {}
+        for topic in (CHANGELOG, "cascades"):
+            batch = writer._new_batch(topic)
+            for number in range(100):
+                batch.append(key=b"p%d" % number, value=bytes(500), timestamp=None)
+            sizes[topic] = len(batch._build())
+        await writer.stop()
+        return sizes
+
+    sizes = asyncio.run(run())
+    assert sizes[CHANGELOG] < 5_000
+    assert sizes["cascades"] > 50_000
