@@ -99,6 +99,17 @@ def _instrument(name: bytes) -> Instrument:
 # -------------------------------------------------------------------- panes
 
 
+def _by_byte(packed: NDArray[np.void]) -> bytes:
+    """Return all first bytes, then all second ones, and so on: equal ones together compress in half the time."""
+    return packed.view(np.uint8).reshape(len(packed), packed.itemsize).T.tobytes()
+
+
+def _from_bytes(octets: bytes, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    by_byte = np.frombuffer(octets, np.uint8).reshape(dtype.itemsize, -1)
+    found: NDArray[np.void] = np.ascontiguousarray(by_byte.T).view(dtype)[:, 0]
+    return found
+
+
 def entry_key(kind: bytes, number: int) -> bytes:
     """Return the key of an entry: what was written once and is given up as a whole."""
     return kind + _NUMBER.pack(number)
@@ -119,14 +130,14 @@ def cells_row(kind: bytes, number: int, lines: Lines) -> tuple[bytes, bytes]:
     for at, name in enumerate(_SUMS):
         more[name] = lines.sums[~single, at]
     more["largest"] = lines.largest[~single]
-    return entry_key(kind, number), _V + _LENGTH.pack(len(ones)) + ones.tobytes() + more.tobytes()
+    return entry_key(kind, number), _V + _LENGTH.pack(len(ones)) + _by_byte(ones) + _by_byte(more)
 
 
 def parse_cells(key: bytes, value: bytes) -> tuple[int, Lines]:
     """Return (number, cells) of such an entry; the cells may be in any order."""
     value = body(value)
     end = _LENGTH.size + _LENGTH.unpack_from(value)[0] * _SINGLE.itemsize
-    ones, more = np.frombuffer(value[_LENGTH.size : end], _SINGLE), np.frombuffer(value[end:], _CELL)
+    ones, more = _from_bytes(value[_LENGTH.size : end], _SINGLE), _from_bytes(value[end:], _CELL)
     sums = np.zeros((len(ones), 4), np.int64)
     usd = ones["usd"].astype(np.int64)
     short = (usd < 0).astype(np.int64)
@@ -190,12 +201,12 @@ def identities_row(number: int, identity: NDArray[np.uint64], time_ms: Ints) -> 
     """Return the row of the identities that flush ``number`` accepted, with their event times."""
     packed = np.empty(len(identity), _TWIN)
     packed["identity"], packed["time"] = identity, time_ms
-    return entry_key(b"s", number), _V + packed.tobytes()
+    return entry_key(b"s", number), _V + _by_byte(packed)
 
 
 def parse_identities(key: bytes, value: bytes) -> tuple[int, NDArray[np.uint64], Ints]:
     """Return (number, identities, event times) of an identities row."""
-    packed = np.frombuffer(body(value), _TWIN)
+    packed = _from_bytes(body(value), _TWIN)
     return _NUMBER.unpack_from(key, 1)[0], packed["identity"].astype(np.uint64), packed["time"].astype(np.int64)
 
 
