@@ -99,6 +99,17 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"{error}, and the parts {', '.join(PARTS)}")
     results = Results(machine()) if plan.whole else Results()
+    try:
+        measure(plan, results)
+    finally:
+        if plan.whole:
+            results.save(SAVED)  # also what was found before something fell over
+    if plan.whole:
+        write(results)
+
+
+def measure(plan: Plan, results: Results) -> None:
+    """Do what is planned, one part after the other."""
     if plan.engines:
         results.ordinary += runs(plan, plan.engines, plan.load, plan.rounds)
     if "storm" in plan.parts:
@@ -112,13 +123,10 @@ def main() -> None:
         few = max(SCALE_COUNT_MIN, plan.records * 3 // 20)
         results.scaled += said(scale.scaled(few))
         results.days += said(scale.days(few))
-    if plan.whole:
-        write(results)
 
 
 def write(results: Results) -> None:
-    """Keep the figures and make ``RESULTS.md`` and its plots from them."""
-    results.save(SAVED)
+    """Make ``RESULTS.md`` and its plots from the figures that were kept."""
     (HERE / "RESULTS.md").write_text(report.text(results))
     subprocess.run([str(peers_python.python()), str(HERE / "plots.py"), str(SAVED), str(HERE)], check=True)
     print(report.targets_table(results))
