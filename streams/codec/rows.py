@@ -246,14 +246,14 @@ def growth_row(exchanges: list[str], cells: Cells) -> bytes:
     packed["slot"], packed["second"], packed["largest"] = cells.slot, cells.second, cells.largest
     for at, name in enumerate(_SUMS):
         packed[name] = cells.sums[:, at]
-    return _V + _LENGTH.pack(len(names)) + names + packed.tobytes()
+    return _V + _LENGTH.pack(len(names)) + names + _by_byte(packed)
 
 
 def parse_growth(value: bytes) -> tuple[list[str], Cells]:
     """Return what ``growth_row`` was given."""
     value = body(value)
     end = _LENGTH.size + _LENGTH.unpack_from(value)[0]
-    packed = np.frombuffer(value[end:], _GROWN)
+    packed = _from_bytes(value[end:], _GROWN)
     slot, second, largest = (packed[name].astype(np.int64) for name in ("slot", "second", "largest"))
     return json.loads(value[_LENGTH.size : end]), Cells(slot, second, _sums(packed), largest)
 

@@ -35,6 +35,7 @@ class Lines(NamedTuple):
 
 
 _NONE = np.zeros(0, np.int64)
+_FOREVER = 1 << 60
 NO_CELLS = Cells(_NONE, _NONE, np.zeros((0, 4), np.int64), _NONE)
 
 
@@ -147,6 +148,32 @@ class Store:
         if len(held):
             spans.append((int(held[0]), int(held[-1])))
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else (0, -1)
+
+
+class Waiting:
+    """Cells that are taken out from the oldest on: kept as they came, because they come from everywhere in time."""
+
+    def __init__(self) -> None:
+        self._parts: list[Cells] = []
+
+    def add(self, cells: Cells) -> None:
+        """Add cells, sorted by second."""
+        if len(cells.slot):
+            self._parts.append(cells)
+
+    def between(self, start: int, end: int) -> list[Cells]:
+        """Return the cells of seconds [start, end), in parts, to be read only."""
+        return [found for cells in self._parts if len((found := _between(cells, start, end)).slot)]
+
+    def take_before(self, end: int) -> Cells:
+        """Take out the cells of seconds before ``end``."""
+        taken = joined(_between(cells, 0, end) for cells in self._parts)
+        self._parts = [rest for cells in self._parts if len((rest := _between(cells, end, _FOREVER)).slot)]
+        return taken
+
+
+def _between(cells: Cells, start: int, end: int) -> Cells:
+    return part(cells, *np.searchsorted(cells.second, (start, end)).tolist())
 
 
 def distinct(numbers: Ints) -> list[int]:

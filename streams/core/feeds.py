@@ -8,7 +8,7 @@ something, and compared with what was normal for this venue.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from streams.core.phrases import exchange_name
@@ -106,9 +106,13 @@ class Feed:
         day[1] += minute in self.alive and not self.silent
         return (silence, bound) if self.silent != was else None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the state as plain JSON."""
-        return asdict(self) | {"alive": _runs(self.alive)}
+    def to_json(self, since: int) -> dict[str, Any]:
+        """Return the state as plain JSON, but for liquidations in their own minutes from ``since`` on.
+
+        While a partition is days behind the others there are thousands of those, and the market's minutes have them.
+        """
+        told = {minute: at for minute, at in self.told.items() if minute < since or at // MINUTE_MS != minute}
+        return {name: getattr(self, name) for name in self.__slots__} | {"alive": _runs(self.alive), "told": told}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Feed:
@@ -117,7 +121,7 @@ class Feed:
         Examples
         --------
         >>> feed = Feed(judged=7, alive={8}, days={0: [3, 8]})
-        >>> Feed.from_json(feed.to_json()) == feed
+        >>> Feed.from_json(feed.to_json(since=0)) == feed
         True
 
         """
@@ -158,11 +162,19 @@ class Feeds:
         if len(feed.alive) > self.rule.days * _DAY:
             feed.alive = set(sorted(feed.alive)[-self.rule.days * _DAY :])
 
-    def told(self, exchange: str, time_ms: int) -> None:
-        """Hear of liquidations up to a time: late ones are a sign of life in the first minute that is still open."""
+    def told(self, exchange: str, *times_ms: int) -> None:
+        """Hear when there were liquidations: late ones are a sign of life in the first minute that is still open."""
         feed = self._of(exchange)
-        minute = max(time_ms // MINUTE_MS, feed.judged + 1)
-        feed.told[minute] = max(time_ms, feed.told.get(minute, time_ms))
+        told, first = feed.told, feed.judged + 1
+        for time_ms in times_ms:
+            minute = max(time_ms // MINUTE_MS, first)
+            told[minute] = max(time_ms, told.get(minute, time_ms))
+
+    def resume(self, exchange: str, *times_ms: int) -> None:
+        """Take up liquidations that a feed has not decided on yet."""
+        feed = self.known.get(exchange)
+        if feed is not None:
+            self.told(exchange, *(time_ms for time_ms in times_ms if time_ms // MINUTE_MS > feed.judged))
 
     def judge(self, closed_ms: int) -> list[Finding]:
         """Decide all minutes that end at or before a time and that each venue's sister streams have reached."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.core.cells import Cells, joined, part, runs
+from streams.core.cells import Cells, distinct, joined, part, runs
 from streams.core.windows import MINUTE
 
 Ints = NDArray[np.int64]
@@ -30,6 +30,14 @@ class Growth:
         """Return it all, summed up, and begin anew."""
         parts, self._parts = self._parts, []
         return joined(parts)
+
+
+def newest_of_minutes(cells: Cells) -> Iterator[tuple[int, Ints]]:
+    """Yield (exchange, the newest second of each of its minutes), of cells whose slots are ``Growth``'s."""
+    exchange = cells.slot >> 1
+    for number in distinct(exchange):
+        second = cells.second[exchange == number]  # sorted
+        yield number, second[np.append(np.flatnonzero(np.diff(second // MINUTE)), len(second) - 1)]
 
 
 def by_minute(cells: Cells) -> Iterator[tuple[int, Cells]]:

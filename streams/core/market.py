@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from streams.core.baseline import Baseline
 from streams.core.cascade import CascadeRule
-from streams.core.cells import NO_PRICE, Cells, Store, distinct, joined, part, runs, where
+from streams.core.cells import NO_PRICE, Cells, Waiting, distinct, joined, part, runs, where
 from streams.core.edges import edges
 from streams.core.events import Instrument, Scope
 from streams.core.follow import STAGE_2, Follower, Notice, in_order
@@ -63,7 +63,8 @@ class Market:
         self.follower = Follower(self.decided, self.baseline, rules, 0, STAGE_2)
         self.grown = np.zeros(2, np.int64)
         self.changed_minutes: set[int] = set()
-        self._told_waiting, self._decided_waiting = Store(), Store()  # what the clock has not reached; slots are rows
+        #: What the clock has not reached; slots are rows.
+        self._told_waiting, self._decided_waiting = Waiting(), Waiting()
         self._written: set[int] = set()  # minutes that have a state row
 
     def row(self, exchange: str) -> int:
@@ -179,12 +180,17 @@ class Market:
         minutes = np.array(sorted(self.changed_minutes), np.int64)
         self._written |= self.changed_minutes
         self.changed_minutes.clear()
-        span = int(minutes[0]) * MINUTE, int(minutes[-1] + 1) * MINUTE
+        # Partitions that are far apart in time change a stretch each.
+        cuts = [0, *(np.flatnonzero(np.diff(minutes) > 1) + 1).tolist(), len(minutes)]
         parts = []
-        for timely, panes, waiting in ((0, self.told, self._told_waiting), (1, self.decided, self._decided_waiting)):
-            for held in panes.between(*span) + waiting.between(*span):
-                cells = where(held, np.isin(held.second // MINUTE, minutes))
-                parts.append(cells._replace(slot=cells.slot * 2 + timely))
+        for first, end in pairwise(cuts):
+            span = int(minutes[first]) * MINUTE, int(minutes[end - 1] + 1) * MINUTE
+            for timely, panes, waiting in (
+                (0, self.told, self._told_waiting),
+                (1, self.decided, self._decided_waiting),
+            ):
+                held = panes.between(*span) + waiting.between(*span)
+                parts += [cells._replace(slot=cells.slot * 2 + timely) for cells in held]
         names = [instrument.exchange for instrument in self.told.instruments]
         return {minute: (names, cells) for minute, cells in by_minute(joined(parts))}
 

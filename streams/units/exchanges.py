@@ -11,13 +11,14 @@ from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.core.cascade import CascadeRule, Phase
-from streams.core.cells import Cells
+from streams.core.cells import Cells, where
 from streams.core.context import Before
 from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
 from streams.core.events import Instrument, Scope
 from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
 from streams.core.follow import Notice
+from streams.core.growth import newest_of_minutes
 from streams.core.market import ALL, Market
 from streams.core.windows import MINUTE
 from streams.units import keep
@@ -27,6 +28,8 @@ from streams.units.windows import Changed, WindowRows
 
 Record = dict[str, Any]
 _QUARTER_MS = 900_000
+#: Minutes behind the market's clock that its rows surely have by the second.
+_BY_SECOND_MINUTES = 50
 
 
 class Exchanges:
@@ -98,12 +101,8 @@ class Exchanges:
 
     def _grow(self, exchanges: list[str], cells: Cells) -> None:
         self.market.grow(exchanges, cells)
-        exchange, minute = cells.slot >> 1, cells.second // MINUTE
-        pairs, at = np.unique((minute << 16) | exchange, return_inverse=True)
-        newest = np.zeros(len(pairs), np.int64)
-        np.maximum.at(newest, at, cells.second)
-        for pair, second in zip(pairs.tolist(), newest.tolist(), strict=True):
-            self.feeds.told(exchanges[pair & 0xFFFF], second * 1000)
+        for exchange, seconds in newest_of_minutes(cells):
+            self.feeds.told(exchanges[exchange], *(seconds * 1000).tolist())
 
     def _alive(self, exchange: str, minutes: list[int]) -> None:
         """Hear of a venue's other streams; one without a public feed has none that could go silent."""
@@ -192,7 +191,10 @@ class Exchanges:
         flush.rows += keep.cascade_rows(market.follower.machines, market.follower.changed, {})
         flush.rows += keep.forgotten_cascades(market.follower.machines, market.clock_ms)
         flush.rows += [(codec.market_minute_key(minute), None) for minute in market.settle()]
-        flush.rows += [codec.feed_row(name, self.feeds.known[name].to_json()) for name in sorted(self.feeds.changed)]
+        since = (market.told.newest or 0) // MINUTE - _BY_SECOND_MINUTES
+        flush.rows += [
+            codec.feed_row(name, self.feeds.known[name].to_json(since)) for name in sorted(self.feeds.changed)
+        ]
         self.feeds.changed.clear()
         flush.rows.append(
             (codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed}))
@@ -234,6 +236,10 @@ class Exchanges:
         self.stale = self.feeds.silent
         minutes = [codec.parse_growth(value) for key, value in sorted(rows.items()) if key[:1] == b"m"]
         market.resume(commit["clock"], commit["closed"], minutes)
+        for exchanges, cells in minutes:
+            for exchange, seconds in newest_of_minutes(where(cells, cells.slot % 2 == 0)):
+                self.feeds.resume(exchanges[exchange], *(seconds * 1000).tolist())
+        self.feeds.changed.clear()
         for key, value in rows.items():
             if key[:1] == b"r":
                 instrument, as_of, _ = codec.parse_instrument_row(key, value)

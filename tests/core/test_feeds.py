@@ -126,7 +126,7 @@ def test_a_restart_after_every_step_changes_nothing(steps):
                 feeds.told("okx", minute * MINUTE_MS)
             else:
                 found[number] += judged(feeds, minute)
-        restarted.known = {name: Feed.from_json(feed.to_json()) for name, feed in restarted.known.items()}
+        restarted.known = {name: Feed.from_json(feed.to_json(since=1 << 40)) for name, feed in restarted.known.items()}
 
     assert whole.known == restarted.known
     assert found[0] == found[1]
@@ -172,3 +172,24 @@ def test_a_feed_that_dies_on_a_wednesday_is_found_in_a_time_that_fits_its_habit(
     assert (exchange, True, exchange, False) == (silent.exchange, silent.silent, back.exchange, back.silent)
     assert silent.time_ms // MINUTE_MS - wednesday <= within + 1
     assert 0 <= back.time_ms // MINUTE_MS - (wednesday + 2 * DAY) <= 60
+
+
+def test_liquidations_that_the_markets_minutes_hold_are_not_kept_a_second_time():
+    # While one partition is ten days behind the others, those are fourteen thousand minutes.
+    feeds = Feeds(QUICK)
+    feeds.known["okx"] = Feed(judged=100)
+    own = [minute * MINUTE_MS + 7_000 for minute in range(101, 14_501)]
+    feeds.told("okx", 99 * MINUTE_MS, *own)
+    row = feeds.known["okx"].to_json(since=103)
+    assert {101: own[0], 102: own[1]} == row["told"]
+
+    restored = Feeds(QUICK)
+    restored.known["okx"] = Feed.from_json(row)
+    restored.resume("okx", 99 * MINUTE_MS, *own[2:])
+    restored.resume("bybit", *own)  # of which no feed is known: nothing was told of it
+    assert restored.known == feeds.known
+
+
+def test_a_late_liquidation_in_an_open_minute_of_its_own_is_kept():
+    feed = Feed(judged=100, told={101: 99 * MINUTE_MS, 102: 102 * MINUTE_MS})
+    assert {101: 99 * MINUTE_MS} == feed.to_json(since=0)["told"]
