@@ -83,7 +83,8 @@ class Owners:
         stage = self._stages[tp.topic]
         name = f"{tp.topic}-{tp.partition}"
         options = self.options
-        writer = Writer(name, options.group, TopicPartition(*tp), options.connection, options.transaction_timeout_ms)
+        timeout_ms, internal = options.transaction_timeout_ms, frozenset(self._by_source)
+        writer = Writer(name, options.group, TopicPartition(*tp), options.connection, timeout_ms, internal)
         end = await writer.fence((codec.OWNER, codec.json_row({"group": options.group})))
         return Owned(stage, stage.make(tp.partition), writer, heard=time.monotonic()), end
 

@@ -22,7 +22,10 @@ _PLACES_MAX = 65_536
 
 
 class Writer:
-    """The transactional producer of one unit; a newer one with the same id fences it."""
+    """The transactional producer of one unit; a newer one with the same id fences it.
+
+    ``internal`` are the topics beside its changelog that only our own units read.
+    """
 
     def __init__(
         self,
@@ -31,8 +34,10 @@ class Writer:
         changelog: TopicPartition,
         connection: Mapping[str, Any],
         timeout_ms: int,
+        internal: frozenset[str] = frozenset(),
     ) -> None:
         self.changelog = changelog
+        self._internal = internal | {changelog.topic}
         self._group = group
         self._name = transactional_id
         self._places: dict[tuple[str, bytes], int] = {}
@@ -96,8 +101,8 @@ class Writer:
         return list(await asyncio.gather(*waiting))
 
     def _new_batch(self, topic: str) -> Any:
-        """Return an empty batch: nobody but us reads a changelog, so it is compressed; outputs are for everyone."""
-        if topic == self.changelog.topic:
+        """Return an empty batch: what nobody but us reads is compressed; outputs are for everyone."""
+        if topic in self._internal:
             return BatchBuilder(BATCH_BYTES, DefaultRecordBatch.CODEC_ZSTD, is_transactional=True)
         return self._producer.create_batch()
 
