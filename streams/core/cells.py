@@ -68,6 +68,13 @@ def joined(parts: Iterable[Cells]) -> Cells:
     return gather(*(np.concatenate(column) for column in zip(*filled, strict=True)))
 
 
+def in_order_of_time(parts: list[Cells]) -> Cells:
+    """Return some cells by their second; of one second and slot there may be several."""
+    together = Cells(*(np.concatenate(column) for column in zip(NO_CELLS, *parts, strict=True)))
+    order = np.argsort(together.second, kind="stable")
+    return Cells(*(column.take(order, axis=0) for column in together))
+
+
 def where(cells: Cells, wanted: NDArray[np.bool_]) -> Cells:
     """Return the cells that are wanted."""
     index = np.flatnonzero(wanted)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from streams.core.baseline import Baseline
 from streams.core.cascade import CascadeRule
-from streams.core.cells import NO_PRICE, Cells, Waiting, distinct, joined, part, runs, where
+from streams.core.cells import NO_PRICE, Cells, Waiting, distinct, in_order_of_time, part, runs, where
 from streams.core.edges import edges
 from streams.core.events import Instrument, Scope
 from streams.core.follow import STAGE_2, Follower, Notice, in_order
@@ -192,7 +192,7 @@ class Market:
                 held = panes.between(*span) + waiting.between(*span)
                 parts += [cells._replace(slot=cells.slot * 2 + timely) for cells in held]
         names = [instrument.exchange for instrument in self.told.instruments]
-        return {minute: (names, cells) for minute, cells in by_minute(joined(parts))}
+        return {minute: (names, cells) for minute, cells in by_minute(in_order_of_time(parts))}
 
     def settle(self) -> list[int]:
         """Forget what no window can see; return the minutes of which nothing is left."""

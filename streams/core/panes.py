@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from streams.core.cells import (
     LONG_COUNT,
     LONG_USD,
-    NO_CELLS,
     SHORT_COUNT,
     SHORT_USD,
     Cells,
     Ints,
     Lines,
     Store,
+    in_order_of_time,
     joined,
     where,
 )
@@ -239,9 +239,7 @@ class Panes:
         wanted[rows] = True
         found = [where(cells, wanted[self.row_of(cells.slot)]) for cells in self.between(start, end)]
         if len(found) != 1:
-            together = Cells(*(np.concatenate(column) for column in zip(NO_CELLS, *found, strict=True)))
-            order = np.argsort(together.second, kind="stable")
-            found = [Cells(*(column[order] for column in together))]
+            found = [in_order_of_time(found)]
         return self.lines(found[0])
 
     def held_of(self, rows: Ints, window: int) -> Ints:
