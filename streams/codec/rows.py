@@ -258,9 +258,14 @@ def parse_growth(value: bytes) -> tuple[list[str], Cells]:
     return json.loads(value[_LENGTH.size : end]), Cells(slot, second, _sums(packed), largest)
 
 
-def market_minute_key(minute: int) -> bytes:
-    """Return the key of a minute of stage 2."""
-    return b"m" + _MINUTE.pack(minute)
+def market_minute_key(minute: int, number: int = 0) -> bytes:
+    """Return the key of a minute of stage 2, or of what did not fit into its first row."""
+    return b"m" + _MINUTE.pack(minute) + bytes([number] if number else [])
+
+
+def parse_market_minute_key(key: bytes) -> tuple[int, int]:
+    """Return (minute, number) of such a key."""
+    return _MINUTE.unpack_from(key, 1)[0], key[-1] if len(key) > 1 + _MINUTE.size else 0
 
 
 def watermark_row(clock_ms: int | None, partitions: int) -> bytes:

@@ -100,6 +100,8 @@ def test_growth_comes_back(exchanges, found):
 def test_keys_of_market_minutes_lie_in_their_order_and_differ_from_all_others():
     assert b"m" == rows.market_minute_key(255)[:1]
     assert rows.market_minute_key(255) < rows.market_minute_key(256)
+    for minute, number in ((255, 0), (256, 3)):
+        assert (minute, number) == rows.parse_market_minute_key(rows.market_minute_key(minute, number))
 
 
 def test_a_watermark_may_have_no_clock():

@@ -13,6 +13,7 @@ import pytest
 from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.screen import ScreenRule
+from streams.units import exchanges, shard
 from streams.units.shard import SNAPSHOTS
 from streams.units.unit import Tally
 from tests.simulation import generate, oracle, oracle_feeds
@@ -107,6 +108,15 @@ def test_one_record_at_a_time_is_the_same_as_all_at_once(seed):
 @pytest.mark.parametrize("seed", SEEDS[:2])
 def test_a_restart_after_every_flush_changes_nothing(seed):
     assert_agrees(*world(seed, Schedule(batches=(1, 3, 20), always_restart=True), 200))
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_minutes_that_take_several_rows_come_back_whole(seed, monkeypatch):
+    for module in (shard, exchanges):
+        monkeypatch.setattr(module, "GROWN_MAX", 2)
+    made, outcome = world(seed, Schedule(batches=(1, 3, 20), always_restart=True), 200)
+    assert_agrees(made, outcome)
+    assert any(rows > 2 for rows in made.exchanges.unit._parts.values())
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
