@@ -2,7 +2,7 @@
 
 Environment: ``ROUNDS``, ``RECORDS`` behind the warm-up; ``LOAD`` and ``HOURS`` of event time, the main table's topic;
 ``ONLY`` some engines, or parts (``storm latency growth scale``). ``RESULTS.md`` is written where neither ``ONLY`` nor
-another load is asked for.
+another load is asked for; ``RESUME=1`` then does only what a run that fell over has left undone.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def main() -> None:
         plan = Plan.from_environment()
     except ValueError as error:
         sys.exit(f"{error}, and the parts {', '.join(PARTS)}")
-    results = Results(machine()) if plan.whole else Results()
+    results = begun(plan)
     try:
         measure(plan, results)
     finally:
@@ -108,20 +108,28 @@ def main() -> None:
         write(results)
 
 
+def begun(plan: Plan) -> Results:
+    """Return what there is before anything is measured."""
+    if plan.whole and os.environ.get("RESUME"):
+        return Results.load(SAVED)
+    return Results(machine()) if plan.whole else Results()
+
+
 def measure(plan: Plan, results: Results) -> None:
-    """Do what is planned, one part after the other."""
-    if plan.engines:
+    """Do what is planned and not done yet, one part after the other."""
+    if plan.engines and not results.ordinary:
         results.ordinary += runs(plan, plan.engines, plan.load, plan.rounds)
-    if "storm" in plan.parts:
+    if "storm" in plan.parts and not results.storm:
         results.storm += runs(plan, chosen(NEAR), Load("storm"), 1)
-    if "latency" in plan.parts:
+    if "latency" in plan.parts and not results.latencies:
         with scale.fresh_kafka() as broker:
             results.latencies += said(latencies(broker, broker.folder))
-    if "growth" in plan.parts:
+    if "growth" in plan.parts and not results.costs:
         results.costs += said(growth.costs(plan.records // 20))
     if "scale" in plan.parts:
         few = max(SCALE_COUNT_MIN, plan.records * 3 // 20)
-        results.scaled += said(scale.scaled(few))
+        if not results.scaled:
+            results.scaled += said(scale.scaled(few))
         results.days += said(scale.days(few))
 
 
