@@ -5,7 +5,7 @@ The laws of this room:
 * a unit is fenced before its changelog is read, and read before its sources are sought;
 * what lies below ``unit.next`` was seen before and is dropped; a batch that begins beyond it means that one was
   lost on the way, and the source is sought again;
-* one transaction of a unit at a time; folding goes on meanwhile, but for a backlog, which gives way to it;
+* one transaction of a unit at a time; folding gives way to transactions under way, for a while;
 * memory belongs to one generation: dropped on revoke, restored on assign;
 * any failure stops the process. Nothing that was not committed has happened.
 """
@@ -32,9 +32,9 @@ from streams.units.unit import Tally, WrongTopic
 
 log = structlog.get_logger()
 _LOST_MAX = 5
-#: A batch of so many records is of a backlog: it waits, for so long, until what is being committed is, and what it has
-#: to say waits for the next flush.
-BACKLOG_RECORDS, GIVE_WAY_SECONDS = 2_000, 1.0
+#: How long a batch waits, at most, until what is being committed is. One of so many records is of a backlog: what it
+#: has to say waits for the next flush.
+GIVE_WAY_SECONDS, BACKLOG_RECORDS = 1.0, 2_000
 
 
 def _unheard(*_: Any) -> None:
@@ -168,8 +168,7 @@ class Owners:
         unknown = unit.unresolved(batch)
         if unknown:
             await self.registry.resolve(unknown)
-        if backlog:
-            await self._give_way()
+        await self._give_way()
         if self._owner(batch.topic, batch.partition) is not owned or unit.next.get(batch.topic) != at:
             return
         if batch.topic == owned.stage.clock_topic:
@@ -186,7 +185,7 @@ class Owners:
             self.kick(owned)
 
     async def _give_way(self) -> None:
-        """Let transactions in flight have the loop: between batches of a backlog each of their steps waits its turn."""
+        """Let transactions in flight have the loop: between batches each of their dozen steps waits its turn."""
         running = [owned.task for owned in self.owned.values() if owned.task is not None]
         if running:
             await asyncio.wait(running, timeout=GIVE_WAY_SECONDS)

@@ -87,6 +87,15 @@ def test_json_is_json():
     assert [each["scope"] for each in found] == ["ASSET", "MARKET", "EXCHANGE", "INSTRUMENT"]
 
 
+def test_names_beyond_counting_are_forgotten(monkeypatch):
+    monkeypatch.setattr(windows, "_HEADS_MAX", 4)
+    encoder = WindowsEncoder(Encoder(WRITERS))
+    for number in range(10):
+        rows = [some_rows(1)[0]._replace(key=f"k{number}")]
+        assert list(encoder.values(rows, some_totals(0, 1))) == list(encoder._general(rows, some_totals(0, 1)))
+    assert len(encoder._heads) <= 4
+
+
 def test_coverages_beyond_counting_are_forgotten():
     encoder = WindowsEncoder(Encoder(WRITERS))
     for number in range(1_500):

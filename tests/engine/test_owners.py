@@ -153,7 +153,9 @@ def test_a_partition_whose_batches_are_lost_again_and_again_is_not_read_for_ever
         asyncio.run(run())
 
 
-def test_transactions_of_a_unit_follow_each_other_and_folding_goes_on():
+def test_transactions_of_a_unit_follow_each_other_and_what_is_folded_meanwhile_is_in_the_next(monkeypatch):
+    monkeypatch.setattr(owners, "GIVE_WAY_SECONDS", 0)
+
     async def run():
         mine, owned = await taken(at=0)
         for offset in range(4):
@@ -169,8 +171,9 @@ def test_transactions_of_a_unit_follow_each_other_and_folding_goes_on():
     assert len(commits) < 4
 
 
-def test_a_backlog_gives_way_to_what_is_being_committed_and_waits_for_the_next_flush():
-    async def run(count):
+@pytest.mark.parametrize(("count", "at_once"), [(1, True), (owners.BACKLOG_RECORDS, False)])
+def test_folding_gives_way_to_what_is_being_committed_and_only_a_backlog_waits_for_the_next_flush(count, at_once):
+    async def run():
         found, owned = await taken()
         owned.unit.work = owned.unit.urgent = True
         found.kick(owned)
@@ -179,9 +182,7 @@ def test_a_backlog_gives_way_to_what_is_being_committed_and_waits_for_the_next_f
         assert owned.unit.handled[0][0] == 10
         return Writer.calls.count(("commit", {"liquidations": 10})), owned.task is not None
 
-    assert asyncio.run(run(owners.BACKLOG_RECORDS)) == (1, False)
-    Writer.calls.clear()
-    assert asyncio.run(run(1)) == (0, True)
+    assert asyncio.run(run()) == (1, at_once)
 
 
 def test_a_transaction_that_hangs_does_not_hold_a_backlog_for_ever(monkeypatch):
