@@ -209,3 +209,11 @@ def test_the_defaults_that_the_prose_names_are_those():
 
 if __name__ == "__main__":
     sys.exit(rewrite())
+
+
+def test_the_figures_of_speed_are_those_of_the_bench():
+    section = README.read_text().partition("## How fast it is")[2].partition("\n## ")[0]
+    results = (ROOT / "tests" / "bench" / "RESULTS.md").read_text()
+    figures = re.findall(r"\d{1,3}(?:,\d{3})+|\d+\.\d+", section)
+    assert len(figures) > 12
+    assert [] == [figure for figure in figures if figure not in results]
