@@ -98,7 +98,7 @@ class Fold:
             return []
         self.screen.clock_ms = clock_ms
         self._close_hours(clock_ms)
-        notices = self._follow(self.follower.open_assets(), Stretch.of_time(clock_ms), {})
+        notices = self._follow(self.follower.due_assets(clock_ms), Stretch.of_time(clock_ms), {})
         self.panes.advance(clock_ms // 1000)
         return notices
 
@@ -162,12 +162,13 @@ class Fold:
         return in_order(found)
 
     def _possible(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> set[int]:
-        """Return the assets with an open cascade, and those whose windows could reach the lowest bar here."""
+        """Return the assets with a cascade to be counted or closed, and those that could reach the lowest bar here."""
         held = np.zeros((len(self.panes.assets), 2), np.int64)
         for side in (0, 1):
             np.add.at(held[:, side], stretch.asset, stretch.sums[:, side])
-        possible = self.follower.open_assets()
-        for asset in distinct(stretch.asset):
+        here = distinct(stretch.asset)
+        possible = self.follower.due_assets(int(stretch.clock_ms[-1])) | (self.follower.open_assets() & {*here})
+        for asset in here:
             recent = before[asset] // 1000 >= clock_before // 1000 - (_QUARTER - 300)
             most = (held[asset] + self.panes.bounds[0 if recent else 1, asset]).max()
             if most >= self.follower.floor:

@@ -79,6 +79,7 @@ class Follower:
     machines: dict[Name, Machine] = field(default_factory=dict)
     changed: set[Name] = field(default_factory=set)
     _open: dict[int, dict[Name, int]] = field(default_factory=dict)  # asset -> open machine -> its row
+    _due: dict[int, int] = field(default_factory=dict)  # asset -> the clock that closes the first of them
 
     @property
     def floor(self) -> int:
@@ -88,18 +89,32 @@ class Follower:
     def open_assets(self) -> set[int]:
         return set(self._open)
 
+    def due_assets(self, clock_ms: int) -> set[int]:
+        """Return the assets of which the partition's clock closes a cascade, if they have no more records."""
+        return {asset for asset, due in self._due.items() if due <= clock_ms}
+
+    def due_ms(self, name: Name) -> int:
+        """Return the clock that closes an open cascade, if nothing more happens."""
+        state = self.machines[name].state
+        assert state is not None, name
+        return cascade.ends_ms(self.rules[name[0]], state) + self.lateness_ms
+
     def restore(self, name: Name, machine: Machine, asset: int, row: int) -> None:
         self.machines[name] = machine
         self.note(name, asset, row)
 
     def note(self, name: Name, asset: int, row: int) -> None:
         """Keep the list of open cascades."""
+        opened = self._open.setdefault(asset, {})
         if self.machines[name].state is not None:
-            self._open.setdefault(asset, {})[name] = row
-        elif name in self._open.get(asset, {}):
-            del self._open[asset][name]
-            if not self._open[asset]:
-                del self._open[asset]
+            opened[name] = row
+        else:
+            opened.pop(name, None)
+        if opened:
+            self._due[asset] = min(map(self.due_ms, opened))
+        else:
+            del self._open[asset]
+            self._due.pop(asset, None)
 
     def follow(self, asset: int, asset_clock_before: int, stretch: Stretch, around: list[Around]) -> list[Notice]:
         """Measure one asset's records of a stretch, and close what the partition's clock closes in it.
@@ -153,16 +168,18 @@ class _Following:
         return self.notices
 
     def _possible(self, rows: Ints) -> list[int]:
-        """Return the parts with an open cascade, and those whose five minutes and all that is new reach the bar."""
+        """Return the parts with a cascade to be counted or closed, and those that could reach the bar."""
         five = self.around[0]
         members, most = np.array(self.rows), five.held.copy()
         for row, usd in ((five.row, five.usd), (rows, self.stretch.sums[self.mine])):
             at = np.searchsorted(members, row)
             for side in (0, 1):
                 np.add.at(most[:, side], at, usd[:, side])
+        parts = [(row, name) for name, row in self.f.open_of(self.asset).items() if name[0] is self.family.part]
         reach = members[most.max(axis=1) >= self.f.rules[self.family.part].floor_micro_usd].tolist()
-        opened = self.f.open_of(self.asset).items()
-        return sorted({*reach, *(row for (scope, _, _), row in opened if scope is self.family.part)})
+        clock = int(self.stretch.clock_ms[-1])
+        due = {row for row, name in parts if self.f.due_ms(name) <= clock}
+        return sorted(due | ({*reach, *(row for row, _ in parts)} & {*rows.tolist()}))
 
     def _scope(self, scope: Scope, key: str, row: int, at: Ints, done: Ints, edges: list[Edge]) -> None:
         found = measures(self.stretch, at, done, edges, by_second=self.family.by_second)

@@ -149,7 +149,7 @@ class Market:
             self.decided.add(cells)
         self.closed = end
         self.baseline.close_due(end * 1000, self.decided)
-        if self.follower.open_assets():
+        if self.follower.due_assets(end * 1000):
             notices += self._follow(Stretch.of_time(end * 1000))
         return notices
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,11 +26,15 @@ class Changed(NamedTuple):
     present: tuple[str, ...]
 
 
+#: One for all units of a process: each new one tries both ways first.
+_shared = lru_cache(maxsize=1)(WindowsEncoder)
+
+
 class WindowRows:
     """Writes them; an empty scope is a null value."""
 
     def __init__(self, encoder: Encoder, describer: Describer) -> None:
-        self._encoder = WindowsEncoder(encoder)
+        self._encoder = _shared(encoder)
         self._describer = describer
         self._covered: dict[tuple[tuple[str, ...], bool, int], Record] = {}
 
