@@ -58,6 +58,7 @@ class Owners:
         self.tallies: dict[tuple[str, int], Tally] = {}
         self.flushed: Callable[[Owned], None] = _unheard
         self.folded: Callable[[str, int, float], None] = _unheard
+        self.folded_seconds = 0.0
         self._flusher: asyncio.Task[None] | None = None
         self._guarded: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
 
@@ -175,7 +176,9 @@ class Owners:
             owned.heard, owned.gave_time = time.monotonic(), False
         began = time.perf_counter()
         unit.handle(batch)
-        self.folded(batch.topic, len(batch), time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        self.folded_seconds += seconds
+        self.folded(batch.topic, len(batch), seconds)
         try:
             unit.check()
         except WrongTopic as error:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: How long the broker may hold a fetch that finds nothing.
 FETCH_WAIT_MS = 20
+#: The price of a batch is nearly the same for one record and for fifty. So the broker is let collect them for so many
+#: times what folding the last fetch took, if that is worth a fetch, and no longer than this. A backlog is not held.
+LINGER_TIMES, LINGER_MS_MIN, LINGER_MS_MAX, LINGER_BYTES = 5, 5, 50, 262_144
 
 
 class PartitionRecords(fetcher.PartitionRecords):
@@ -54,6 +57,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    def linger(self, wait_ms: int) -> None:
+        """Let the broker collect records for so long, as of the next fetch; 0: hand on the first at once."""
+        fetch = self._ensure_consumer()._fetcher
+        fetch._fetch_max_wait_ms, fetch._fetch_min_bytes = (wait_ms, LINGER_BYTES) if wait_ms else (FETCH_WAIT_MS, 1)
+
     def stable_offset(self, tp: TP) -> int | None:
         """Return the offset up to which the partition can be read, as of its last fetch."""
         return cast("int | None", self._ensure_consumer().last_stable_offset(tp))
@@ -71,10 +79,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """The consumer that Faust's fetcher drains."""
 
-    #: A batch this small is worth waiting for more (records), and for so long (seconds).
-    linger_records = 2_000
-    linger_seconds = 0.002
-    _small = False
+    _folded_seconds = 0.0  # as of the last fetch
     app: Any  # our Job
     scheduler: Any  # our BatchScheduler
 
@@ -125,11 +130,12 @@ class Consumer(driver.Consumer):
 
     async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109 - as overridden
         # At low rates a fetch returns single records at once, and each costs as much as a batch.
-        if self._small:
-            await asyncio.sleep(self.linger_seconds)
-        records, active = await super()._wait_next_records(timeout)
-        self._small = 0 < sum(map(len, (records or {}).values())) < self.linger_records
-        return records, active
+        found = await super()._wait_next_records(timeout)
+        if found[0]:
+            folded, self._folded_seconds = self._folded_seconds, self.owners.folded_seconds
+            wait_ms = int(LINGER_TIMES * 1000 * (self._folded_seconds - folded))
+            self._thread.linger(min(wait_ms, LINGER_MS_MAX) if wait_ms >= LINGER_MS_MIN else 0)
+        return found
 
 
 class Transport(driver.Transport):
