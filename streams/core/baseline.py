@@ -57,10 +57,15 @@ class Baseline:
     def close_due(self, watermark_ms: int, panes: Panes) -> None:
         """Close the hours that end at or before a watermark with what the panes hold of them now."""
         due = self.hours_due(watermark_ms)
+        if due:
+            self.close_hours(due, panes)
+
+    def close_hours(self, due: range, panes: Panes) -> None:
+        """Close hours that are due."""
         first, last = panes.span()
         for hour in range(max(due.start, first // HOUR), min(due.stop, last // HOUR + 1)):
             self.close(hour, panes.totals_between(hour * HOUR, (hour + 1) * HOUR))
-        if due and self._kept_from != self._first_day():
+        if self._kept_from != self._first_day():
             self.forget()
 
     def _first_day(self) -> int:

@@ -4,7 +4,8 @@ The fold is defined one record at a time and done in columns. A batch is
 screened (``screen``), cut where an hour of the baseline closes, and each
 stretch is added to the panes (``panes``) at once, after the assets in which
 something could happen have been followed record by record (``follow``). No
-result depends on where a batch was cut.
+result depends on where a batch was cut, so small stretches are added together:
+when the panes are asked for, by whomever.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from streams.core.windows import DAY, HOUR, LENGTHS, MINUTE
 
 Ints = NDArray[np.int64]
 _QUARTER = LENGTHS[2]
+#: Records that may wait to be added.
+WAITING_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +63,34 @@ class Fold:
     def __init__(self, rule: FoldRule) -> None:
         self.rule = rule
         self.screen = Screen(rule.screen)
-        self.panes = Panes()
+        self._panes = Panes()
         self.baseline = Baseline()
-        self.follower = Follower(self.panes, self.baseline, rule.cascades, rule.screen.lateness_ms)
-        self.growth = Growth()
+        self.follower = Follower(self._panes, self.baseline, rule.cascades, rule.screen.lateness_ms)
+        self._growth = Growth()
+        self._waiting: list[Stretch] = []
+        self._held = np.zeros((0, 2), np.int64)  # micro-USD of those by asset and side
         self._added: tuple[list[Cells], list[Cells]] = [], []
         self.new_identities: list[tuple[NDArray[np.uint64], Ints]] = []
 
     @property
     def clock_ms(self) -> int | None:
         return self.screen.clock_ms
+
+    @property
+    def panes(self) -> Panes:
+        """With all that was folded."""
+        self._add_waiting()
+        return self._panes
+
+    @property
+    def growth(self) -> Growth:
+        """With all that was folded."""
+        self._add_waiting()
+        return self._growth
+
+    @property
+    def exchanges(self) -> list[str]:
+        return self._panes.exchanges
 
     def fold(self, columns: LiquidationColumns) -> Folded:
         """Fold a batch of one partition, in log order."""
@@ -80,7 +101,7 @@ class Fold:
         if len(accepted.index):
             batch = self._columns(columns, accepted)
             self.new_identities.append((columns.identity[accepted.index], columns.event_time_ms[accepted.index]))
-            before = {number: clocks_before[self.panes.assets[number]] for number in distinct(batch.asset)}
+            before = {number: clocks_before[self._panes.assets[number]] for number in distinct(batch.asset)}
             folded.behind_ms = self._behind(batch)
             for stretch in self._stretches(batch):
                 folded.notices += self._stretch(stretch, clock_before, before)
@@ -98,8 +119,9 @@ class Fold:
             return []
         self.screen.clock_ms = clock_ms
         self._close_hours(clock_ms)
+        panes = self.panes
         notices = self._follow(self.follower.due_assets(clock_ms), Stretch.of_time(clock_ms), {})
-        self.panes.advance(clock_ms // 1000)
+        panes.advance(clock_ms // 1000)
         return notices
 
     def _clock(self) -> int:
@@ -115,7 +137,7 @@ class Fold:
         used = distinct(code)
         rows = np.zeros(len(columns.instruments), np.int64)
         for number in used:
-            rows[number] = self.panes.row(columns.instruments[number])
+            rows[number] = self._panes.row(columns.instruments[number])
         row = rows[code]
         price, side, notional = columns.price[index], columns.side[index], columns.notional[index]
         sums = np.zeros((len(index), 4), np.int64)
@@ -123,15 +145,15 @@ class Fold:
         sums[lines, side] = notional
         sums[lines, 2 + side] = 1
         return Stretch(
-            row, self.panes.asset_of_row[row], sums, notional, price, price_bands(price),
+            row, self._panes.asset_of_row[row], sums, notional, price, price_bands(price),
             columns.event_time_ms[index], accepted.clock_ms, accepted.asset_clock_ms, accepted.on_time,
         )  # fmt: skip
 
     def _behind(self, batch: Stretch) -> dict[str, int]:
         """Return how far the last record of each exchange is behind its asset's clock."""
-        behind = np.full(len(self.panes.exchanges), -1, np.int64)
-        behind[self.panes.exchange_of_row[batch.row]] = batch.asset_clock_ms - batch.time_ms  # the last one stands
-        return {self.panes.exchanges[at]: int(behind[at]) for at in np.flatnonzero(behind >= 0).tolist()}
+        behind = np.full(len(self._panes.exchanges), -1, np.int64)
+        behind[self._panes.exchange_of_row[batch.row]] = batch.asset_clock_ms - batch.time_ms  # the last one stands
+        return {self._panes.exchanges[at]: int(behind[at]) for at in np.flatnonzero(behind >= 0).tolist()}
 
     def _stretches(self, batch: Stretch) -> Iterator[Stretch]:
         """Cut where the watermark enters a new hour."""
@@ -141,14 +163,18 @@ class Fold:
             yield batch.part(start, end)
 
     def _close_hours(self, clock_ms: int) -> None:
-        self.baseline.close_due(clock_ms - self.rule.screen.lateness_ms, self.panes)
+        due = self.baseline.hours_due(clock_ms - self.rule.screen.lateness_ms)
+        if due:
+            self.baseline.close_hours(due, self.panes)
 
     def _stretch(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> list[Notice]:
         self._close_hours(int(stretch.clock_ms[0]))
         self.baseline.start(distinct(stretch.row), self.baseline.open_hour or 0)
         followed = self._possible(stretch, clock_before, before)
         notices = self._follow(followed, stretch, before)
-        self._add(stretch)
+        self._waiting.append(stretch)
+        if sum(len(each.row) for each in self._waiting) >= WAITING_MAX:
+            self._add_waiting()
         return notices
 
     def _follow(self, assets: set[int], stretch: Stretch, before: dict[int, int]) -> list[Notice]:
@@ -157,26 +183,37 @@ class Fold:
             return found
         around = edges(self.panes, assets, stretch)
         for asset in sorted(assets):
-            asset_before = before[asset] if asset in before else self._asset_clock(self.panes.assets[asset])
+            asset_before = before[asset] if asset in before else self._asset_clock(self._panes.assets[asset])
             found += self.follower.follow(asset, asset_before, stretch, around[asset])
         return in_order(found)
 
     def _possible(self, stretch: Stretch, clock_before: int, before: dict[int, int]) -> set[int]:
         """Return the assets with a cascade to be counted or closed, and those that could reach the lowest bar here."""
-        held = np.zeros((len(self.panes.assets), 2), np.int64)
+        before_it, held = self._held, np.zeros((len(self._panes.assets), 2), np.int64)
         for side in (0, 1):
             np.add.at(held[:, side], stretch.asset, stretch.sums[:, side])
-        here = distinct(stretch.asset)
-        possible = self.follower.due_assets(int(stretch.clock_ms[-1])) | (self.follower.open_assets() & {*here})
+        held[: len(before_it)] += before_it
+        here, open_assets = distinct(stretch.asset), self.follower.open_assets()
+        possible = self.follower.due_assets(int(stretch.clock_ms[-1])) | (open_assets & {*here})
         for asset in here:
             recent = before[asset] // 1000 >= clock_before // 1000 - (_QUARTER - 300)
-            most = (held[asset] + self.panes.bounds[0 if recent else 1, asset]).max()
+            most = (held[asset] + self._panes.bounds[0 if recent else 1, asset]).max()
             if most >= self.follower.floor:
                 possible.add(asset)
+        if possible and self._waiting:
+            self._add_waiting()
+            return self._possible(stretch, clock_before, before)
+        self._held = held
         return possible
 
+    def _add_waiting(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._held = np.zeros((0, 2), np.int64)
+            self._add(Stretch.joined(waiting))
+
     def _add(self, stretch: Stretch) -> None:
-        panes = self.panes
+        panes = self._panes
         panes.advance(int(stretch.clock_ms[-1]) // 1000)
         second, now = stretch.time_ms // 1000, stretch.clock_ms // 1000
         remembered = second // MINUTE >= (now + 1 - DAY) // MINUTE
@@ -198,15 +235,17 @@ class Fold:
             panes.add(found, minutes=bool(minutes))
             self._added[minutes].append(found)
         exchange = panes.exchange_of_row[stretch.row]
-        self.growth.add(exchange, second, stretch.sums, stretch.largest, stretch.on_time)
+        self._growth.add(exchange, second, stretch.sums, stretch.largest, stretch.on_time)
 
     def added(self) -> Cells:
         """Return what has been added since the panes were settled."""
+        self._add_waiting()
         return joined([*self._added[0], *self._added[1]])
 
     def settle(self) -> tuple[Cells, Cells, set[int]]:
         """Settle the panes; return what is new by the second and by the minute, and the rows that lost something."""
+        panes = self.panes
         seconds, late = (joined(parts) for parts in self._added)
         self._added = [], []
-        turned, gone = self.panes.settle()
+        turned, gone = panes.settle()
         return seconds, joined([late, turned]), gone

@@ -55,6 +55,13 @@ class Stretch:
             np.ones(count, bool),
         )  # fmt: skip
 
+    @classmethod
+    def joined(cls, parts: list[Stretch]) -> Stretch:
+        """Return stretches that follow each other as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(each, name) for each in parts]) for name in cls.__slots__))
+
     def part(self, start: int, end: int) -> Stretch:
         """Return the records of [start, end)."""
         return Stretch(*(getattr(self, name)[start:end] for name in self.__slots__))

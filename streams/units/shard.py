@@ -118,7 +118,7 @@ class Shard:
         columns, refused = self.codecs.liquidations.decode(batch)
         if not len(columns):
             return refused
-        known = set(self.fold.panes.exchanges)
+        known = set(self.fold.exchanges)
         folded = self.fold.fold(columns)
         self.tally.aggregated[LIQUIDATIONS] += folded.aggregated
         self.tally.duplicates[LIQUIDATIONS] += folded.duplicates
@@ -131,7 +131,7 @@ class Shard:
 
     def _see_exchanges(self, known: set[str]) -> None:
         """Publish every asset anew when an exchange is seen for the first time: it changes their coverage."""
-        new = set(self.fold.panes.exchanges) - known - self.exchanges
+        new = set(self.fold.exchanges) - known - self.exchanges
         if new:
             self.exchanges |= new
             self.fold.panes.changed[self.fold.panes.filled_rows()] = True
@@ -285,7 +285,7 @@ class Shard:
         found: list[Message] = []
         grown = self.fold.growth.take()
         for start in range(0, len(grown.second), GROWN_MAX):
-            value = codec.growth_row(self.fold.panes.exchanges, part(grown, start, start + GROWN_MAX))
+            value = codec.growth_row(self.fold.exchanges, part(grown, start, start + GROWN_MAX))
             found.append(self._to_market(f"g{self.partition}", value))
         if found:
             found += self._context()
