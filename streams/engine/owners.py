@@ -263,18 +263,22 @@ class Owners:
             consumer._thread.tp_last_committed_at[tp] = time.monotonic()
 
     async def _keep_time(self) -> None:
-        """Flush what has waited, and give time to partitions on which nothing comes."""
+        """Flush what has waited, and give time to partitions on which nothing comes: one after the other.
+
+        A cut holds the loop. Were all made at once, onsets would wait for them, and no broker be heard meanwhile.
+        """
         interval = self.options.flush_interval_ms / 1000
         try:
             while self.failure is None:
-                await asyncio.sleep(interval)
-                for key, owned in list(self.owned.items()):
-                    if self.ready:
+                found = list(self.owned.items())
+                for key, owned in found:
+                    await asyncio.sleep(interval / len(found))
+                    if self.ready and self.owned.get(key) is owned:
                         await self._idle(owned)
                     if self.owned.get(key) is owned and owned.unit.work and owned.task is None:
                         self.kick(owned)
-                        # A cut holds the loop: with 48 in a row no broker is heard before transactions time out.
-                        await asyncio.sleep(0)
+                if not found:
+                    await asyncio.sleep(interval)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001

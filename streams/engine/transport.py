@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 #: How long the broker may hold a fetch that finds nothing.
 FETCH_WAIT_MS = 20
-#: The price of a batch is nearly the same for one record and for fifty. So the broker is let collect them for so many
-#: times what folding the last fetch took, if that is worth a fetch, and no longer than this. A backlog is not held.
-LINGER_TIMES, LINGER_MS_MIN, LINGER_MS_MAX, LINGER_BYTES = 5, 5, 50, 262_144
+#: The price of a batch is nearly the same for one record and for fifty, and a fetch has its own (seconds). So the broker
+#: is let collect records for so many times what the last fetch took, at least and at most so long; a backlog of so many
+#: bytes is handed on at once.
+LINGER_TIMES, FETCH_SECONDS = 6, 0.001
+LINGER_MS_MIN, LINGER_MS_MAX, LINGER_BYTES = 5, 30, 262_144
 
 
 class PartitionRecords(fetcher.PartitionRecords):
@@ -133,7 +135,7 @@ class Consumer(driver.Consumer):
         found = await super()._wait_next_records(timeout)
         if found[0]:
             folded, self._folded_seconds = self._folded_seconds, self.owners.folded_seconds
-            wait_ms = int(LINGER_TIMES * 1000 * (self._folded_seconds - folded))
+            wait_ms = int(1000 * LINGER_TIMES * (FETCH_SECONDS + self._folded_seconds - folded))
             self._thread.linger(min(wait_ms, LINGER_MS_MAX) if wait_ms >= LINGER_MS_MIN else 0)
         return found
 

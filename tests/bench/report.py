@@ -264,8 +264,8 @@ Written by `make bench`; do not edit.
 
 ## Latency
 
-From the broker's acknowledgement of the record that crosses the floor to its onset in the hands of a read-committed
-consumer; producer, broker, worker and consumer share the machine.
+From handing the record that crosses the floor to a producer to its onset in the hands of a read-committed consumer;
+producer, broker, worker and consumer share the machine.
 *calm*: nothing else happens; *storm*: $2M of liquidations a second keep cascades open.
 
 {latency_table(results.latencies)}

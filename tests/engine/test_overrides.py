@@ -100,24 +100,35 @@ async def a_delivery_is_awaited_without_a_task():
     assert "CORO_CLOSED" == inspect.getcoroutinestate(suspended)
 
 
-async def a_small_fetch_is_followed_by_a_pause_and_a_large_one_is_not():
+async def the_broker_collects_for_as_long_as_folding_is_dear():
     app = job()
-    consumer, slept = app.consumer, Calls()
-    sizes = iter([1, 5_000, 1])
+    consumer, held = app.consumer, []
     consumer.can_resume_flow.set()
     consumer.flow_active = True
     consumer._active_partitions = {TP0}
+    consumer._thread.linger = held.append
+    found = iter([{TP0: [None]}, {TP0: [None]}, {}, {TP0: [None]}, {TP0: [None]}])
 
     async def getmany(**_):
-        return {TP0: [None] * next(sizes)}
+        return next(found)
 
     consumer._getmany = getmany
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transport, "asyncio", SimpleNamespace(sleep=slept.awaited("slept")))
-        for _ in range(3):
-            await consumer._wait_next_records(1.0)
+    for seconds in (0.0, 0.003, 0.0, 0.0, 1.0):
+        app.owners.folded_seconds += seconds
+        await consumer._wait_next_records(1.0)
 
-    assert [("slept", consumer.linger_seconds)] == slept
+    assert [6, 24, 6, transport.LINGER_MS_MAX] == held
+
+
+async def a_lingering_fetch_asks_for_more_and_an_idle_one_for_anything():
+    thread = job().consumer._thread
+    thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=fetch)
+    fetch, asked = SimpleNamespace(), []
+    for wait_ms in (7, 0):
+        thread.linger(wait_ms)
+        asked.append((fetch._fetch_max_wait_ms, fetch._fetch_min_bytes))
+
+    assert [(7, transport.LINGER_BYTES), (transport.FETCH_WAIT_MS, 1)] == asked
 
 
 async def a_consumer_thread_of_ours_reads():
@@ -198,7 +209,7 @@ CHECKS = {
     (Consumer, "_new_offset"): faust_commits_nothing_and_counts_no_acknowledgements,
     (Consumer, "perform_seek"): sources_are_sought_to_the_commit_row_or_the_beginning,
     (Consumer, "wait_first"): a_delivery_is_awaited_without_a_task,
-    (Consumer, "_wait_next_records"): a_small_fetch_is_followed_by_a_pause_and_a_large_one_is_not,
+    (Consumer, "_wait_next_records"): the_broker_collects_for_as_long_as_folding_is_dear,
     (BatchScheduler, "iterate"): a_fetch_is_one_record_a_partition_that_knows_where_it_was_read_from,
     (BatchSchema, "loads_key"): a_key_is_not_looked_at,
     (BatchSchema, "loads_value"): a_batch_is_handed_through,
@@ -211,6 +222,10 @@ CHECKS = {
 }  # fmt: skip
 NAMES = [check.__name__ for check in CHECKS.values()]
 WITH_NAMES = pytest.mark.parametrize(("where", "check"), CHECKS.items(), ids=NAMES)
+
+
+def test_a_lingering_fetch_asks_for_more_and_an_idle_one_for_anything():
+    asyncio.run(a_lingering_fetch_asks_for_more_and_an_idle_one_for_anything())
 
 
 @WITH_NAMES
