@@ -6,7 +6,6 @@ takes each away and sees its check fail.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
 #: How long the broker may hold a fetch that finds nothing.
 FETCH_WAIT_MS = 20
-#: The price of a batch is nearly the same for one record and for fifty, and a fetch has its own (seconds). So the broker
-#: is let collect records for so many times what the last fetch took, at least and at most so long; a backlog of so many
-#: bytes is handed on at once.
+#: The price of a batch is nearly the same for one record and for fifty, and a fetch has its own (seconds). So the
+#: broker is let collect records for so many times what the last fetch took, at least and at most so long; a backlog
+#: of so many bytes is handed on at once.
 LINGER_TIMES, FETCH_SECONDS = 6, 0.001
 LINGER_MS_MIN, LINGER_MS_MAX, LINGER_BYTES = 5, 30, 262_144
 
@@ -136,7 +135,7 @@ class Consumer(driver.Consumer):
         if found[0]:
             folded, self._folded_seconds = self._folded_seconds, self.owners.folded_seconds
             wait_ms = int(1000 * LINGER_TIMES * (FETCH_SECONDS + self._folded_seconds - folded))
-            self._thread.linger(min(wait_ms, LINGER_MS_MAX) if wait_ms >= LINGER_MS_MIN else 0)
+            cast("ConsumerThread", self._thread).linger(min(wait_ms, LINGER_MS_MAX) if wait_ms >= LINGER_MS_MIN else 0)
         return found
 
 
