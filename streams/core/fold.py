@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from streams.core.bands import price_bands
 from streams.core.baseline import HOUR_MS, Baseline
+from streams.core.breadth import AssetGrowth
 from streams.core.cascade import CascadeRule
 from streams.core.cells import Cells, distinct, joined, where
 from streams.core.edges import edges
@@ -64,6 +65,7 @@ class Fold:
         self.baseline = Baseline()
         self.follower = Follower(self.panes, self.baseline, rule.cascades, rule.screen.lateness_ms)
         self.growth = Growth()
+        self.asset_growth = AssetGrowth()
         self._added: tuple[list[Cells], list[Cells]] = [], []
         self.new_identities: list[tuple[NDArray[np.uint64], Ints]] = []
 
@@ -198,6 +200,7 @@ class Fold:
             self._added[minutes].append(found)
         exchange = panes.exchange_of_row[stretch.row]
         self.growth.add(exchange, second, stretch.sums, stretch.largest, stretch.on_time)
+        self.asset_growth.add(stretch.asset, second, stretch.sums, stretch.largest, stretch.on_time)
 
     def added(self) -> Cells:
         """Return what has been added since the panes were settled."""
