@@ -168,7 +168,7 @@ class _Hour:
         self.start_s = self.until_s = _NEVER
 
     def begin(self, second: int, count: int) -> None:
-        """Make room for assets, and begin anew where the hours have nothing in common."""
-        if not self.until_s < second < self.until_s + HOUR:
-            self.usd, self.start_s, self.until_s = _NONE, second + 1 - HOUR, second - HOUR
+        """Make room for assets; begin anew where an earlier hour is asked for."""
+        if second <= self.until_s:
+            self.usd, self.start_s, self.until_s = _NONE, _NEVER, _NEVER
         self.usd = np.concatenate((self.usd, np.zeros(count - len(self.usd), np.int64)))

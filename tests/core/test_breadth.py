@@ -117,6 +117,8 @@ def test_however_it_was_told_the_count_is_that_of_the_definition(found, side, se
         wanted.append(sum(usd * 10 >= 1_000 for usd in held.values()))
 
     assert wanted == list(breadth.counts(ints(seconds) + S, side, 1_000, ints(hours)))
+    one_by_one = zip(seconds, hours, strict=True)
+    assert wanted == [counted(breadth, second, hour, side=side) for second, hour in one_by_one]
 
 
 @given(FOUND, st.lists(st.integers(0, 5_000), max_size=8))
@@ -128,6 +130,23 @@ def test_forgetting_changes_no_count_that_can_still_be_asked_for(found, steps):
         hour = sum(usd for _, side, at, usd in found if side == LONG and closed - 3_600 < at + S <= closed)
 
         assert counted(breadth, closed - S, hour) == counted(forgetful, closed - S, hour)
+
+
+def test_what_is_asked_for_hours_later_has_none_of_what_was_asked_before():
+    breadth = heard((0, LONG, 0, 300), (1, LONG, 1, 500), (2, LONG, 8_000, 100))
+
+    assert [1, 2, 1, 0, 1] == [
+        counted(breadth, *each) for each in ((0, 300), (1, 800), (3_600, 500), (3_601, 0), (8_000, 100))
+    ]
+
+
+@pytest.mark.parametrize(("closed", "kept"), [(3_599, 1), (3_600, 0)])
+def test_a_restart_takes_up_what_the_next_hour_can_see(closed, kept):
+    breadth = Breadth()
+    breadth.resume(["BTC"], cells((0, LONG, 0, 300)), S + closed)
+
+    assert kept == counted(breadth, closed, 300 * kept)
+    assert [] == lines(breadth.take())
 
 
 def test_an_hour_that_is_over_takes_no_memory():
