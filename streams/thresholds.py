@@ -7,6 +7,7 @@ The defaults are those of the rules in ``core``.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -106,6 +107,13 @@ class MarketThresholds(CascadeThresholds):
     """The same for all exchanges together."""
 
     floor_usd: Floor = 10_000_000
+    assets_min: int = Field(
+        3, ge=0, description="Least assets with a tenth of the threshold in their hour at onset; 0: any."
+    )
+
+    def rule(self) -> CascadeRule:
+        """Return them as the core takes them."""
+        return replace(super().rule(), assets_min=self.assets_min)
 
 
 class CrowdingThresholds(Group):

@@ -64,7 +64,8 @@ def jsonl(path, *records):
 
 def settings(**changed):
     scopes = ("instrument", "asset", "exchange", "market")
-    return Settings(**({f"cascade_{scope}": LOW for scope in scopes} | changed))
+    low = {f"cascade_{scope}": LOW for scope in scopes}
+    return Settings(**(low | {"cascade_market": {**LOW, "assets_min": 0}} | changed))
 
 
 def replay(folder, *files, partitions=4, **options):

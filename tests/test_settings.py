@@ -205,10 +205,15 @@ def thresholds(settings):
     return {scope: getattr(settings, f"cascade_{scope}") for scope in SCOPES}
 
 
+def default(scope, **changed):
+    assets_min = 3 if scope == "market" else 0
+    return CascadeRule(**({"floor_micro_usd": SCOPES[scope] * 1_000_000, "assets_min": assets_min} | changed))
+
+
 def test_the_thresholds_are_those_of_the_rules_unless_they_are_set():
     settings = Settings()
 
-    assert {scope: CascadeRule(usd * 1_000_000) for scope, usd in SCOPES.items()} == {
+    assert {scope: default(scope) for scope in SCOPES} == {
         scope: each.rule() for scope, each in thresholds(settings).items()
     }
     assert CrowdingRule() == settings.crowding.rule()
@@ -218,15 +223,16 @@ def test_the_thresholds_are_those_of_the_rules_unless_they_are_set():
 @pytest.mark.parametrize(
     ("field", "text", "rule"),
     [
-        ("FLOOR_USD", "2500000.5", CascadeRule(2_500_000_500_000)),
-        ("MULTIPLE", "0", CascadeRule(10_000_000_000_000, multiple=0)),
-        ("HOUR_MIN", "1", CascadeRule(10_000_000_000_000, hour_min=1)),
-        ("SHARE_MIN", "0.7", CascadeRule(10_000_000_000_000, share_min=700)),
-        ("MULTIPLES", "2, 2,4", CascadeRule(10_000_000_000_000, multiples=(2, 2, 4))),
-        ("HOUR_MULTIPLES", "3,9,27", CascadeRule(10_000_000_000_000, hour_multiples=(3, 9, 27))),
-        ("PEAK_FALL", "0.001", CascadeRule(10_000_000_000_000, peak_fall=1)),
-        ("RELEASE", "1", CascadeRule(10_000_000_000_000, release=1000)),
-        ("QUIET_MS", "600000", CascadeRule(10_000_000_000_000, quiet_ms=600_000)),
+        ("FLOOR_USD", "2500000.5", default("market", floor_micro_usd=2_500_000_500_000)),
+        ("MULTIPLE", "0", default("market", multiple=0)),
+        ("HOUR_MIN", "1", default("market", hour_min=1)),
+        ("SHARE_MIN", "0.7", default("market", share_min=700)),
+        ("MULTIPLES", "2, 2,4", default("market", multiples=(2, 2, 4))),
+        ("HOUR_MULTIPLES", "3,9,27", default("market", hour_multiples=(3, 9, 27))),
+        ("PEAK_FALL", "0.001", default("market", peak_fall=1)),
+        ("RELEASE", "1", default("market", release=1000)),
+        ("QUIET_MS", "600000", default("market", quiet_ms=600_000)),
+        ("ASSETS_MIN", "0", default("market", assets_min=0)),
     ],
 )
 def test_a_threshold_is_set_for_one_scope_and_leaves_the_others(monkeypatch, field, text, rule):
@@ -235,14 +241,15 @@ def test_a_threshold_is_set_for_one_scope_and_leaves_the_others(monkeypatch, fie
     found = thresholds(Settings())
 
     assert rule == found.pop("market").rule()
-    assert [CascadeRule(SCOPES[scope] * 1_000_000) for scope in found] == [each.rule() for each in found.values()]
+    assert [default(scope) for scope in found] == [each.rule() for each in found.values()]
 
 
-def test_every_threshold_of_a_cascade_can_be_set_for_every_scope():
+def test_every_threshold_of_a_cascade_can_be_set_for_every_scope_and_assets_for_the_market():
     names = {name.removeprefix("STREAMS_CASCADE_") for name in variables() if name.startswith("STREAMS_CASCADE_")}
 
-    assert {f"{scope}_{field}".upper() for scope in SCOPES for field in Settings().cascade_asset.model_dump()} == names
-    assert 4 * 9 == len(names)
+    fields = Settings().cascade_asset.model_dump()
+    assert {f"{scope}_{field}".upper() for scope in SCOPES for field in fields} | {"MARKET_ASSETS_MIN"} == names
+    assert 4 * 9 + 1 == len(names)
 
 
 def test_the_bands_of_crowding_and_the_bounds_of_context_can_be_set(monkeypatch):

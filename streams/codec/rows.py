@@ -13,6 +13,7 @@ h     closed hours of one instrument, day    when an hour closed
 s     identities accepted by one flush       once
 c     one scope and side's cascade           when it changed
 m     a market minute (stage 2)              when it changed
+b     on-time totals by asset (stage 2)      once, what a flush has heard
 e     a venue's feed (stage 2)               when anything was heard of it
 f, x  crowding, context                      by their own code
 ====  =====================================  =======================================
@@ -22,12 +23,13 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.core.breadth import AssetCells
 from streams.core.cells import LONG_COUNT, LONG_USD, SHORT_COUNT, SHORT_USD, Cells, Lines
 from streams.core.events import Instrument
 
@@ -62,6 +64,7 @@ _GROWN = np.dtype(
         ("largest", "<i8"),
     ]
 )
+_ASSET = np.dtype([("slot", "<u2"), ("second", "<u4"), ("usd", "<i8")])
 _LENGTH = struct.Struct("<I")
 _TWIN = np.dtype([("identity", "<u8"), ("time", "<i8")])
 _PAIR = struct.Struct("<qq")
@@ -115,6 +118,12 @@ def entry_key(kind: bytes, number: int) -> bytes:
     return kind + _NUMBER.pack(number)
 
 
+def entry_number(key: bytes) -> int:
+    """Return the number of an entry."""
+    number: int = _NUMBER.unpack_from(key, 1)[0]
+    return number
+
+
 def cells_row(kind: bytes, number: int, lines: Lines) -> tuple[bytes, bytes]:
     """Return entry ``number`` of cells: kind ``p`` by the second, ``q`` by the minute.
 
@@ -146,7 +155,7 @@ def parse_cells(key: bytes, value: bytes) -> tuple[int, Lines]:
     sums[lines, LONG_USD + short], sums[lines, LONG_COUNT + short] = largest, 1
     row, band, second = (np.concatenate((ones[at], more[at])).astype(np.int64) for at in ("row", "band", "second"))
     largest = np.concatenate((largest, more["largest"].astype(np.int64)))
-    return _NUMBER.unpack_from(key, 1)[0], Lines(row, band, second, np.concatenate((sums, _sums(more))), largest)
+    return entry_number(key), Lines(row, band, second, np.concatenate((sums, _sums(more))), largest)
 
 
 def known_row(instrument: Instrument, row: int) -> tuple[bytes, bytes]:
@@ -207,7 +216,7 @@ def identities_row(number: int, identity: NDArray[np.uint64], time_ms: Ints) -> 
 def parse_identities(key: bytes, value: bytes) -> tuple[int, NDArray[np.uint64], Ints]:
     """Return (number, identities, event times) of an identities row."""
     packed = _from_bytes(body(value), _TWIN)
-    return _NUMBER.unpack_from(key, 1)[0], packed["identity"].astype(np.uint64), packed["time"].astype(np.int64)
+    return entry_number(key), packed["identity"].astype(np.uint64), packed["time"].astype(np.int64)
 
 
 def cascade_key(scope: str, key: str, side: int) -> bytes:
@@ -236,7 +245,7 @@ def parse_json(value: bytes) -> Any:
     return json.loads(body(value))
 
 
-# -------------------------------------------------------------------- growth (pane-snapshots) and market minutes
+# -------------------------------------------------------------------- growth (pane-snapshots), market minutes, assets
 
 
 def growth_row(exchanges: list[str], cells: Cells) -> bytes:
@@ -256,6 +265,27 @@ def parse_growth(value: bytes) -> tuple[list[str], Cells]:
     packed = _from_bytes(value[end:], _GROWN)
     slot, second, largest = (packed[name].astype(np.int64) for name in ("slot", "second", "largest"))
     return json.loads(value[_LENGTH.size : end]), Cells(slot, second, _sums(packed), largest)
+
+
+def assets_row(assets: Sequence[str], cells: AssetCells) -> bytes:
+    """Return on-time totals by asset: the names that occur as JSON, then one ``_ASSET`` each.
+
+    Names are numbered anew, so that a row names only what is in it.
+    """
+    used, number = np.unique(cells.slot >> 1, return_inverse=True)
+    names = json.dumps([assets[at] for at in used.tolist()], separators=(",", ":")).encode()
+    packed = np.empty(len(cells.second), _ASSET)
+    packed["slot"], packed["second"], packed["usd"] = number * 2 + cells.slot % 2, cells.second, cells.usd
+    return _V + _LENGTH.pack(len(names)) + names + _by_byte(packed)
+
+
+def parse_assets(value: bytes) -> tuple[list[str], AssetCells]:
+    """Return (names, cells) of such a row."""
+    value = body(value)
+    end = _LENGTH.size + _LENGTH.unpack_from(value)[0]
+    packed = _from_bytes(value[end:], _ASSET)
+    cells = AssetCells(*(packed[name].astype(np.int64) for name in ("slot", "second", "usd")))
+    return json.loads(value[_LENGTH.size : end]), cells
 
 
 def market_minute_key(minute: int, number: int = 0) -> bytes:

@@ -7,7 +7,9 @@ side in the sliding five minutes::
 
 * **onset**: measure >= threshold, its share of both sides >= ``share_min``, and the
   hour of that side >= ``hour_min`` thresholds: five minutes alone are too often all
-  there is. Threshold and own normal are frozen here: a cascade cannot raise its own bar.
+  there is. A market also needs ``assets_min`` assets that each have a tenth of the
+  threshold in that hour, where that is known: one large asset is not the market.
+  Threshold and own normal are frozen here: a cascade cannot raise its own bar.
 * **escalated**: the severity rises. Severity is the highest level whose bar is
   met, by the five minutes (``multiples`` of the threshold) or by the hour
   (``hour_multiples`` of it).
@@ -63,6 +65,9 @@ class CascadeRule:
         Thousandths of the highest measure and of the threshold.
     quiet_ms
         How long it must be quiet, milliseconds of event time.
+    assets_min
+        How many assets must have a tenth of the threshold in the hour at onset; 0 asks for none. Only a market has
+        several.
 
     """
 
@@ -75,6 +80,7 @@ class CascadeRule:
     peak_fall: int = 300
     release: int = 250
     quiet_ms: int = 3_600_000
+    assets_min: int = 0
 
     def version(self) -> str:
         """Return a short hash of the thresholds; it is part of every cascade's id."""
@@ -95,18 +101,36 @@ class CascadeRule:
 
 @lru_cache
 def _version(rule: CascadeRule) -> str:
-    text = repr([(each.name, getattr(rule, each.name)) for each in fields(rule)])
+    values = [(each.name, getattr(rule, each.name)) for each in fields(rule)]
+    # Where nothing is asked of assets the ids are those from before it could be.
+    text = repr([each for each in values if each != ("assets_min", 0)])
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def asset_bar(threshold: int) -> int:
+    """Return the micro-USD of a side in the hour with which an asset takes part in a cascade of the market.
+
+    Examples
+    --------
+    >>> asset_bar(1_000), asset_bar(1_001)
+    (100, 101)
+
+    """
+    return -(-threshold // 10)
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One scope at one moment: micro-USD by side in five minutes and in the hour; ``side`` is the judged one."""
+    """One scope at one moment: micro-USD by side in five minutes and in the hour; ``side`` is the judged one.
+
+    ``assets_count`` of a market is how many assets take part in the hour; None: not known, or not a market.
+    """
 
     time_ms: int
     side: int
     usd_5m: list[int]
     usd_1h: list[int]
+    assets_count: int | None = None
 
     @property
     def side_5m(self) -> int:
@@ -136,6 +160,7 @@ class CascadeState:
     highest_hour: list[int] = field(default_factory=lambda: [0, 0, 0])  # long, short, when (ms)
     highest_day: list[int] = field(default_factory=lambda: [0, 0, 0])
     before: dict[str, Any] | None = None
+    assets_count: int | None = None  # at onset
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}  # for writing at once: nothing is copied
@@ -168,7 +193,13 @@ def crosses(rule: CascadeRule, threshold: int, measure: Measure) -> bool:
         measure.side_5m >= threshold
         and measure.side_5m * 1000 >= sum(measure.usd_5m) * rule.share_min
         and measure.usd_1h[measure.side] >= rule.hour_min * threshold
+        and enough_assets(rule, measure.assets_count)
     )
+
+
+def enough_assets(rule: CascadeRule, count: int | None) -> bool:
+    """Return whether so many assets are a market; what is not known holds nobody back."""
+    return count is None or count >= rule.assets_min
 
 
 def _severity(rule: CascadeRule, threshold: int, measure: Measure) -> int:

@@ -114,6 +114,7 @@ def cascade_record(
         "peak_usd": to_usd(state.highest),
         **_prices(state),
         **{name: windows[ONE_HOUR][name] for name in ("densest_price_low", "densest_price_high", "densest_usd")},
+        "assets_count": state.assets_count,
     }
     state.sequence += 1
     return record

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from streams.core.bands import price_bands
 from streams.core.baseline import HOUR_MS, Baseline
+from streams.core.breadth import AssetGrowth
 from streams.core.cascade import CascadeRule
 from streams.core.cells import Cells, distinct, joined, where
 from streams.core.edges import edges
@@ -66,7 +67,7 @@ class Fold:
         self._panes = Panes()
         self.baseline = Baseline()
         self.follower = Follower(self._panes, self.baseline, rule.cascades, rule.screen.lateness_ms)
-        self._growth = Growth()
+        self._growth, self._asset_growth = Growth(), AssetGrowth()
         self._waiting: list[Stretch] = []
         self._held = np.zeros((0, 2), np.int64)  # micro-USD of those by asset and side
         self._added: tuple[list[Cells], list[Cells]] = [], []
@@ -87,6 +88,12 @@ class Fold:
         """With all that was folded."""
         self._add_waiting()
         return self._growth
+
+    @property
+    def asset_growth(self) -> AssetGrowth:
+        """With all that was folded."""
+        self._add_waiting()
+        return self._asset_growth
 
     @property
     def exchanges(self) -> list[str]:
@@ -236,6 +243,7 @@ class Fold:
             self._added[minutes].append(found)
         exchange = panes.exchange_of_row[stretch.row]
         self._growth.add(exchange, second, stretch.sums, stretch.largest, stretch.on_time)
+        self._asset_growth.add(stretch.asset, second, stretch.sums, stretch.largest, stretch.on_time)
 
     def added(self) -> Cells:
         """Return what has been added since the panes were settled."""

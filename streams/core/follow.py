@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from streams.core import cascade
 from streams.core.baseline import Baseline
+from streams.core.breadth import Breadth
 from streams.core.cascade import CascadeRule, CascadeState, Phase
 from streams.core.cells import Lines
 from streams.core.edges import Around, Edge
 from streams.core.events import Scope
 from streams.core.figures import cascade_record
-from streams.core.machine import Machine, Saying, Walk, count_lines
+from streams.core.machine import Machine, Saying, Walk, count_lines, no_assets
 from streams.core.measures import Measures, measures
 from streams.core.panes import Panes
 from streams.core.stretch import Stretch
@@ -76,6 +77,7 @@ class Follower:
     rules: dict[Scope, CascadeRule]
     lateness_ms: int
     family: Family = STAGE_1
+    breadth: Breadth | None = None  # of the whole
     machines: dict[Name, Machine] = field(default_factory=dict)
     changed: set[Name] = field(default_factory=set)
     _open: dict[int, dict[Name, int]] = field(default_factory=dict)  # asset -> open machine -> its row
@@ -214,9 +216,15 @@ class _Following:
             order = (saying.at, int(not saying.closing), int(scope is self.family.whole), side, len(self.notices))
             self.notices.append(Notice(order, record, state, scope, self.panes.assets[self.asset], saying.phase))
 
+        def assets(index: Ints, bar: int) -> Iterable[int | None]:
+            if self.f.breadth is None or scope is not self.family.whole:
+                return no_assets(index, bar)
+            second, hour = found.asset_clock_ms[index] // 1000, found.usd_1h[index, side]
+            return self.f.breadth.counts(second, side, bar, hour)
+
         walk = Walk(
             rule, machine, side, self.f.lateness_ms, found, self.stretch.clock_ms, self._done_before,
-            self.panes.exchanges, self.panes.exchange_of_row, opened, threshold, say,
+            self.panes.exchanges, self.panes.exchange_of_row, opened, threshold, say, assets,
         )  # fmt: skip
         if walk.run():
             self.f.machines[name] = machine

@@ -8,8 +8,9 @@ counted in one go, and so on. ``tests/core/test_machine.py`` holds this against
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,12 @@ class Saying:
     phase: Phase
 
 
+def no_assets(index: Ints, threshold: int) -> Iterable[int | None]:
+    """Say of no record how many assets take part: what is not a market has one at most."""
+    del threshold
+    return repeat(None, len(index))
+
+
 @dataclass(slots=True)
 class Walk:
     """A machine's way through a stretch.
@@ -62,6 +69,8 @@ class Walk:
         Makes the state of an onset at record ``i`` of the measures.
     say
         Takes a message; called in order.
+    assets
+        Says of some records of the measures how many assets take part, given a threshold; None: not known.
 
     """
 
@@ -77,6 +86,7 @@ class Walk:
     open: Callable[[int, int], CascadeState]
     threshold: Callable[[], int]
     say: Callable[[CascadeState, Saying], None]
+    assets: Callable[[Ints, int], Iterable[int | None]] = no_assets
     last_own: int = -1
 
     def run(self) -> bool:
@@ -101,16 +111,24 @@ class Walk:
         share = both // 1000 * self.rule.share_min + -(-(both % 1000 * self.rule.share_min) // 1000)
         hot = m.usd_1h[high, self.side] >= self.rule.hour_min * self.threshold()
         first = high[self._valid(high) & (m.usd_5m[high, self.side] >= share) & hot]
-        if not len(first):
+        found = self._broad(first) if len(first) else None
+        if found is None:
             return len(m.at), False
-        at = int(first[0])
+        at, assets_count = found
         state = self.machine.state = self.open(at, self.threshold())
+        state.assets_count = assets_count
         raise_to(state.highest_hour, m.usd_1h[at].tolist(), int(m.asset_clock_ms[at]))
         state.severity = int(self._levels(np.array([at]), state)[0])
         state.highest, state.highest_ms = int(m.usd_5m[at, self.side]), int(m.asset_clock_ms[at])
         self._say_at(at, state, Phase.ONSET)
         self.last_own = int(m.at[at])
         return at + 1, True
+
+    def _broad(self, index: Ints) -> tuple[int, int | None] | None:
+        """Return the first of some records at which enough assets take part, and how many do."""
+        counts = self.assets(index, self.threshold())
+        found = zip(index.tolist(), counts, strict=True)
+        return next((each for each in found if cascade.enough_assets(self.rule, each[1])), None)
 
     def _valid(self, at: Ints | slice) -> Flags:
         m = self.measures

@@ -12,6 +12,9 @@ Two sets of panes, in which an exchange is a row and the market is their sum:
   before the market's clock less the market's lateness: cascades. They are
   followed as those of assets are (``follow``), a second of an exchange taking
   the place of a record.
+
+Beside them ``breadth`` has an hour of the same on-time totals by asset: how
+many of them an onset of the market is made of.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.baseline import Baseline
+from streams.core.breadth import AssetCells, Breadth
 from streams.core.cascade import CascadeRule
 from streams.core.cells import NO_PRICE, Cells, Waiting, distinct, in_order_of_time, part, runs, where
 from streams.core.edges import edges
@@ -60,7 +64,8 @@ class Market:
         self.closed = -1  # seconds before this one are decided
         self.told, self.decided = Panes(), Panes()
         self.baseline = Baseline()
-        self.follower = Follower(self.decided, self.baseline, rules, 0, STAGE_2)
+        self.breadth = Breadth()
+        self.follower = Follower(self.decided, self.baseline, rules, 0, STAGE_2, self.breadth)
         self.grown = np.zeros(2, np.int64)
         self.changed_minutes: set[int] = set()
         #: What the clock has not reached; slots are rows.
@@ -90,6 +95,10 @@ class Market:
         self.changed_minutes.update(np.unique(cells.second // MINUTE).tolist())
         self._told_waiting.add(found)
         self._decided_waiting.add(where(found, (cells.slot % 2 == 1) & (cells.second >= self.closed)))
+
+    def grow_assets(self, assets: list[str], cells: AssetCells) -> None:
+        """Hear by how much seconds of assets have grown on time; what is decided stays as it was."""
+        self.breadth.grow(assets, cells, self.closed)
 
     def watermark(self, partition: int, clock_ms: int | None, partitions: int) -> list[Notice]:
         """Hear a source partition's clock (None: it has no records and waits for none); decide what is closed by it."""
@@ -198,6 +207,7 @@ class Market:
         """Forget what no window can see; return the minutes of which nothing is left."""
         for panes in (self.told, self.decided):
             panes.settle()
+        self.breadth.forget(self.closed)
         spans = [panes.span() for panes in (self.told, self.decided)]
         oldest = min((first for first, last in spans if last >= 0), default=self.told.newest or 0) // MINUTE
         gone = sorted(minute for minute in self._written if minute < oldest)

@@ -7,10 +7,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from streams.settings import Settings
-from streams.thresholds import CascadeThresholds
+from streams.thresholds import CascadeThresholds, MarketThresholds
 
 _SCOPES: Final = ("instrument", "asset", "exchange", "market")
-_NAMES: Final = {"floor": "floor_usd", **{name: name for name in CascadeThresholds.model_fields}}
+_NAMES: Final = {"floor": "floor_usd", **{name: name for name in MarketThresholds.model_fields}}
 
 
 def changed(settings: Settings, what_if: str) -> Settings:
@@ -37,11 +37,16 @@ def changed(settings: Settings, what_if: str) -> Settings:
         if not equals or name not in _NAMES or scope not in ("", *_SCOPES):
             msg = f"--what-if must be [scope.]name=value with a name of {', '.join(_NAMES)}, was {part!r}"
             raise ValueError(msg)
-        for each in [scope] if scope else _SCOPES:
+        for each in [scope] if scope else _scopes_of(settings, _NAMES[name]):
             groups.setdefault(each, {})[_NAMES[name]] = value
     if not groups:
         raise ValueError("--what-if must say what is different, was empty")
     return settings.model_copy(update={f"cascade_{scope}": _group(settings, scope, of) for scope, of in groups.items()})
+
+
+def _scopes_of(settings: Settings, name: str) -> list[str]:
+    """Return the scopes that have such a threshold: a market's assets are nobody else's."""
+    return [scope for scope in _SCOPES if name in type(getattr(settings, f"cascade_{scope}")).model_fields]
 
 
 def _group(settings: Settings, scope: str, values: dict[str, Any]) -> CascadeThresholds:

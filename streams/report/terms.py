@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from streams.core.cascade import SEVERITIES, CascadeRule
+from streams.core.cascade import SEVERITIES, CascadeRule, asset_bar, enough_assets
 from streams.core.events import micro_usd
 from streams.core.phrases import money, percent
 
@@ -34,7 +34,7 @@ def terms(rule: CascadeRule, message: Record) -> list[Term]:
     match message["phase"]:
         case "ONSET":
             both = micro_usd(held["5m"]["long_usd"]) + micro_usd(held["5m"]["short_usd"])
-            return [
+            found = [
                 _reached(f"{side}s in five minutes", five, threshold, _threshold(rule, message)),
                 Term(
                     f"share of {side}s in them",
@@ -48,6 +48,7 @@ def terms(rule: CascadeRule, message: Record) -> list[Term]:
                     f"{rule.hour_min} × the threshold: five minutes alone are too often all there is",
                 ),
             ]  # fmt: skip
+            return [*found, _assets(rule, message, threshold, side)] if rule.assets_min else found
         case "ESCALATED":
             level = SEVERITIES.index(message["severity"])
             of = f"the threshold of {money(message['threshold_usd'], floor=False)}"
@@ -81,6 +82,18 @@ def _threshold(rule: CascadeRule, message: Record) -> str:
 
 def _reached(what: str, value: int, bar: int, how: str) -> Term:
     return Term(what, exact(value), f"≥ {exact(bar)}", how, value >= bar)
+
+
+def _assets(rule: CascadeRule, message: Record, threshold: int, side: str) -> Term:
+    count = message["assets_count"]
+    how = "a tenth of the threshold each: one large asset is not the market"
+    return Term(
+        f"assets with {side}s of {exact(asset_bar(threshold))} in the hour",
+        "not known" if count is None else str(count),
+        f"≥ {rule.assets_min}",
+        how if count is not None else f"{how}; not known yet, and then not asked",
+        enough_assets(rule, count),
+    )
 
 
 def _fallen(rule: CascadeRule, message: Record, five: int, side: str) -> Term:

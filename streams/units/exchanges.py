@@ -19,10 +19,11 @@ from streams.core.events import Instrument, Scope
 from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
 from streams.core.follow import Notice
 from streams.core.growth import newest_of_minutes
+from streams.core.journal import Journal
 from streams.core.market import ALL, Market
 from streams.core.windows import MINUTE
 from streams.units import keep
-from streams.units.shard import CASCADES, FEED_STATUS, GROWN_MAX, WINDOWS
+from streams.units.shard import CASCADES, FEED_STATUS, GROWN_MAX, LATER, WINDOWS
 from streams.units.unit import Flush, Message, Tally
 from streams.units.windows import Changed, WindowRows
 
@@ -46,7 +47,7 @@ class Exchanges:
         app_id: str = "",
         feeds: FeedRule | None = None,
     ) -> None:
-        self.app_id = app_id.encode()
+        self.app_id, self._later = app_id.encode(), (app_id + LATER).encode()
         self.market = Market(rules, lateness_ms)
         self.feeds = Feeds(feeds)
         self.stale: frozenset[str] = frozenset()
@@ -58,6 +59,7 @@ class Exchanges:
         self.context: dict[str, Record] = {}
         self._rows: dict[bytes, bytes | None] = {}
         self._parts: dict[int, int] = {}  # rows of a minute that needs several
+        self._asset_journal = Journal()
         self._messages: list[Message] = []
         self._touched = False
         self.urgent = False
@@ -80,6 +82,8 @@ class Exchanges:
             assert name is not None, (batch.topic, batch.partition)
             assert value is not None, (batch.topic, batch.partition)
             app_id, _, key = name.partition(b"\x1f")
+            if app_id == self._later and key[:1] == keep.ASSETS:
+                self.market.grow_assets(*codec.parse_assets(value))
             if app_id != self.app_id:
                 continue
             if key[:1] == b"g":
@@ -186,6 +190,7 @@ class Exchanges:
         flush.rows += list(self._rows.items())
         flush.rows += self._minute_rows()
         self._rows = {}
+        flush.rows += keep.asset_rows(market.breadth, self._asset_journal, market.closed)
         flush.rows += keep.hour_rows(market.baseline, market.decided.instruments)
         flush.rows += keep.cascade_rows(market.follower.machines, market.follower.changed, {})
         flush.rows += keep.forgotten_cascades(market.follower.machines, market.clock_ms)
@@ -249,6 +254,7 @@ class Exchanges:
         self.stale = self.feeds.silent
         minutes = self._restore_minutes(rows)
         market.resume(commit["clock"], commit["closed"], minutes)
+        keep.restore_assets(market.breadth, self._asset_journal, rows, market.closed)
         for key, value in rows.items():
             if key[:1] == b"r":
                 instrument, as_of, _ = codec.parse_instrument_row(key, value)

@@ -10,6 +10,7 @@ import numpy as np
 
 from streams.codec import rows as codec
 from streams.core.baseline import HOUR_MS, Baseline
+from streams.core.breadth import AssetCells, Breadth
 from streams.core.cascade import CascadeState
 from streams.core.cells import Cells, Lines, joined, part
 from streams.core.events import Instrument, Scope
@@ -17,16 +18,20 @@ from streams.core.fold import Fold
 from streams.core.journal import Journal
 from streams.core.machine import Machine
 from streams.core.panes import Panes
-from streams.core.windows import DAY_MS, MINUTE, minutes_kept, seconds_kept
+from streams.core.windows import DAY_MS, HOUR, MINUTE, minutes_kept, seconds_kept
 
 Rows = list[tuple[bytes, bytes | None]]
 MINUTE_MS = 60_000
 #: Kinds of entries of cells.
 SECONDS, MINUTES = b"p", b"q"
+#: Kind of the entries of assets (stage 2).
+ASSETS = b"b"
 
 
 #: Identities and cells in one row, 16 and up to 44 bytes each: a row must fit into a message.
 ENTRY_MAX = 4_096
+#: Cells of assets in one row or message, 14 bytes each.
+ASSETS_MAX = 16_384
 
 
 def pane_rows(fold: Fold, journals: Mapping[bytes, Journal]) -> Rows:
@@ -97,6 +102,9 @@ def cascade_rows(
         machine = machines[scope, key, side]
         state = machine.state.to_json() if machine.state else None
         content = {"state": state, "closed_until": machine.closed_until_ms, "of": names.get((scope, key))}
+        if state is not None:
+            # Beside the state: a version that does not know it would stumble over it there.
+            content["assets_count"] = state.pop("assets_count")
         found.append((codec.cascade_key(scope, key, side), codec.json_row(content)))
     changed.clear()
     return found
@@ -117,7 +125,27 @@ def forgotten_cascades(machines: dict[tuple[Scope, str, int], Machine], clock_ms
 def machine_of(content: dict[str, Any]) -> Machine:
     """Return a machine from its row."""
     state = content["state"]
-    return Machine(CascadeState(**state) if state else None, content["closed_until"])
+    found = CascadeState(**state, assets_count=content.get("assets_count")) if state else None
+    return Machine(found, content["closed_until"])
+
+
+def asset_rows(breadth: Breadth, journal: Journal, closed: int) -> Rows:
+    """Return entries of what was heard of assets since the last flush, and tombstones of those that no hour sees."""
+    found, new, names = Rows(), breadth.take(), list(breadth.names)
+    for start in range(0, len(new.slot), ASSETS_MAX):
+        some = AssetCells(*(column[start : start + ASSETS_MAX] for column in new))
+        number = journal.number(int(some.second.max()))
+        found.append((codec.entry_key(ASSETS, number), codec.assets_row(names, some)))
+    return found + [(codec.entry_key(ASSETS, number), None) for number in journal.expired(closed - HOUR)]
+
+
+def restore_assets(breadth: Breadth, journal: Journal, rows: Mapping[bytes, bytes], closed: int) -> None:
+    """Take up an hour of assets; a version before this one has left none."""
+    for key, value in sorted(rows.items()):
+        if key[:1] == ASSETS:
+            names, cells = codec.parse_assets(value)
+            journal.restore(codec.entry_number(key), int(cells.second.max()))
+            breadth.resume(names, cells, closed)
 
 
 def restore(

@@ -13,6 +13,7 @@ from streams.codec.batch import RecordBatch, Refused
 from streams.codec.encode import Encoder, dead_letter
 from streams.codec.liquidations import LiquidationDecoder
 from streams.codec.records import RecordDecoder
+from streams.core.breadth import AssetCells
 from streams.core.cascade import Phase
 from streams.core.cells import distinct, part
 from streams.core.context import Before, ContextRule, ContextTracker
@@ -35,6 +36,9 @@ SNAPSHOTS, WINDOWS, CASCADES, DEAD_LETTERS = "pane-snapshots", "liquidation-wind
 #: Cells of growth in one message, 38 bytes each: it must fit into one.
 GROWN_MAX = 16_384
 FEED_STATUS = "feed-status"
+#: Behind the application's name in keys of kinds that the first version does not know: it takes what it does not know
+#: for a watermark, and passes over what is another application's. No application has this in its name.
+LATER = "+"
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
 
@@ -288,7 +292,7 @@ class Shard:
             value = codec.growth_row(self.fold.exchanges, part(grown, start, start + GROWN_MAX))
             found.append(self._to_market(f"g{self.partition}", value))
         if found:
-            found += self._context()
+            found += self._assets() + self._context()
         for exchange, minutes in self.sisters.take().items():
             found.append(self._to_market(f"a{exchange}", codec.json_row(minutes)))
         # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
@@ -298,9 +302,17 @@ class Shard:
             found.append(self._to_market(f"w{self.partition}", watermark))
         return found
 
-    def _to_market(self, key: str, value: bytes) -> Message:
+    def _assets(self) -> list[Message]:
+        """Return what was on time by asset."""
+        grown, names, found = self.fold.asset_growth.take(), self.fold.panes.assets, list[Message]()
+        for start in range(0, len(grown.second), keep.ASSETS_MAX):
+            some = AssetCells(*(column[start : start + keep.ASSETS_MAX] for column in grown))
+            found.append(self._to_market(f"b{self.partition}", codec.assets_row(names, some), LATER))
+        return found
+
+    def _to_market(self, key: str, value: bytes, since: str = "") -> Message:
         """Return a message to stage 2 of this application: others may share the topic."""
-        return Message(SNAPSHOTS, f"{self.rule.app_id}\x1f{key}".encode(), value, 0)
+        return Message(SNAPSHOTS, f"{self.rule.app_id}{since}\x1f{key}".encode(), value, 0)
 
     def _context(self) -> list[Message]:
         """Return what is known of the asset with most in its quarter of an hour, and how much that is by side."""

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.codec import rows
+from streams.core.breadth import AssetCells
 from streams.core.cells import Cells, Lines
 from streams.core.events import Instrument
 
@@ -95,6 +96,29 @@ def test_growth_comes_back(exchanges, found):
     assert exchanges == names
     assert [column.tolist() for column in cells] == [column.tolist() for column in same]
     assert {np.dtype(np.int64)} == {column.dtype for column in same}
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), u32, st.integers(0, MOST)), max_size=6))
+def test_assets_come_back_under_their_names_and_no_others(found):
+    slot, second, usd = (np.array([line[at] for line in found], np.int64) for at in range(3))
+    assets = ["BTC", "ETH", "ПЕПЕ", "1", "NOBODY"]
+    names, same = rows.parse_assets(rows.assets_row(assets, AssetCells(slot, second, usd)))
+
+    told = [(names[at >> 1], at % 2, *rest) for at, *rest in zip(*(column.tolist() for column in same), strict=True)]
+    assert [(assets[at >> 1], at % 2, *rest) for at, *rest in found] == told
+    assert sorted({assets[at >> 1] for at, *_ in found}) == sorted(names)
+    assert {np.dtype(np.int64)} == {column.dtype for column in same}
+
+
+def test_assets_of_a_row_take_fourteen_bytes_each():
+    slot = np.arange(2_000) % 10
+    row = rows.assets_row(list("ABCDE"), AssetCells(slot, slot + 1_769_860_800, slot * 10**12))
+
+    assert 1 + 4 + len('["A","B","C","D","E"]') + 14 * 2_000 == len(row)
+
+
+def test_an_entry_says_its_number():
+    assert 7 == rows.entry_number(rows.entry_key(b"b", 7))
 
 
 def test_keys_of_market_minutes_lie_in_their_order_and_differ_from_all_others():

@@ -1,5 +1,7 @@
 """The rule, at each of its edges; money in micro-USD, shares in thousandths."""
 
+from dataclasses import replace
+
 import pytest
 
 from streams.core import cascade
@@ -145,3 +147,15 @@ def test_any_threshold_changes_the_version_of_a_rule():
     others = [CascadeRule(1_001), CascadeRule(1_000, quiet_ms=1), CascadeRule(1_000, multiples=(3, 10, 31))]
 
     assert 4 == len({rule.version() for rule in (RULE, *others)})
+
+
+def test_a_rule_that_asks_nothing_of_assets_has_the_version_of_before():
+    assert "b4463302" == RULE.version()
+    assert RULE.version() != replace(RULE, assets_min=3).version()
+
+
+@pytest.mark.parametrize(("count", "crosses"), [(2, False), (3, True), (None, True)])
+def test_a_market_needs_its_assets_where_they_are_known(count, crosses):
+    rule = replace(RULE, assets_min=3)
+
+    assert crosses == cascade.crosses(rule, 1_000, Measure(0, LONG, [5_000, 0], [5_000, 0], count))

@@ -35,6 +35,7 @@ class Line:
     price: float = 100.0
     usd_5m: tuple[int, int] = (0, 0)
     usd_1h: tuple[int, int] = (0, 0)
+    assets: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ def one_by_one(rule, side, places):
         before = place.done, place.asset_clock_ms
         if not line.own or not line.remembered or place.time_ms < machine.closed_until_ms:
             continue
-        measure = Measure(place.asset_clock_ms, side, list(line.usd_5m), list(line.usd_1h))
+        measure = Measure(place.asset_clock_ms, side, list(line.usd_5m), list(line.usd_1h), line.assets)
         onset = machine.state is None
         if onset:
             if not cascade.crosses(rule, THRESHOLD, measure):
                 continue
             machine.state = opened(side, THRESHOLD, place.asset_clock_ms, line.price)
+            machine.state.assets_count = line.assets
         else:
             machine.state.add(line.side, line.notional, line.price, EXCHANGES[EXCHANGE_OF_ROW[line.row]])
         phases = cascade.step(rule, machine.state, measure, onset=onset)
@@ -129,11 +131,15 @@ def walked(rule, side, places, cuts):
         def opens(at, threshold, found=found):
             return opened(side, threshold, int(found.asset_clock_ms[at]), float(found.price[at]))
 
+        def assets(index, threshold, own=own):
+            assert THRESHOLD == threshold
+            return (own[at][1].line.assets for at in index.tolist())
+
         clock = np.array([place.clock_ms for place in places[start:end]], np.int64)
         kept = deepcopy(machine)
         walk = Walk(
             rule, machine, side, LATENESS, found, clock, partial(before, start), EXCHANGES, EXCHANGE_OF_ROW, opens,
-            lambda: THRESHOLD, partial(say, start),
+            lambda: THRESHOLD, partial(say, start), assets,
         )  # fmt: skip
         changes.append((walk.run(), kept != machine))
     return said, machine, changes
@@ -144,6 +150,7 @@ FIVE = [0, 1, 499, 500, 501, 650, 699, 700, 701, 999, 1_000, 1_001, 1_400, 1_539
 HOURS = [0, 500, 2_999, 3_000, 4_999, 5_000, 24_999, 25_000, 100_000, 10**16]
 STEPS = [0, 0, 0, 1, 99, 100, 500, 999, 1_000, 1_099, 1_100, 1_101, 5_000]
 usd_5m, usd_1h = (st.tuples(*[st.sampled_from(each)] * 2) for each in (FIVE, HOURS))
+ASSETS = st.sampled_from([3, 3, 2, None])
 WILD = st.builds(
     Line,
     step_ms=st.sampled_from(STEPS),
@@ -156,10 +163,11 @@ WILD = st.builds(
     price=st.sampled_from([1e-6, 99.0, 100.0, 101.0]),
     usd_5m=usd_5m,
     usd_1h=st.one_of(st.just((0, 0)), usd_1h),
+    assets=ASSETS,
 )
 # One cascade that goes up and down: peaks, higher ones and equal ones.
 WAVES = st.sampled_from([1_000, 2_000, 3_000, 10_000]).map(lambda usd: (usd, usd // 4))
-CALM = st.builds(Line, step_ms=st.integers(0, 1), usd_5m=WAVES)
+CALM = st.builds(Line, step_ms=st.integers(0, 1), usd_5m=WAVES, assets=ASSETS)
 LINES = st.one_of(st.lists(CALM, max_size=12), st.lists(st.one_of(CALM, CALM, CALM, WILD), max_size=40))
 RULES = st.builds(
     CascadeRule,
@@ -169,6 +177,7 @@ RULES = st.builds(
     peak_fall=st.sampled_from([300, 1, 1_000]),
     release=st.sampled_from([500, 333, 1_000]),
     quiet_ms=st.just(QUIET),
+    assets_min=st.sampled_from([0, 3]),
 )
 RULE = CascadeRule(THRESHOLD, hour_min=0, quiet_ms=QUIET)
 OVER, UNDER = Line(usd_5m=(2_000, 0)), Line(usd_5m=(0, 0))

@@ -53,7 +53,7 @@ class Study:
         return min(self.score(alerts, label, second=False).f1 for label in self.dollar_labels)
 
     def line(self, name: str, alerts: list[Span]) -> list[str]:
-        return [name, *(_cell(self.score(alerts, label, second=True)) for label in self.episodes)]
+        return [name, *(cell(self.score(alerts, label, second=True)) for label in self.episodes)]
 
     def constants(self) -> list[list[str]]:
         """Return the lines of the plain constant, which is what the dollar labels are made of."""
@@ -68,11 +68,11 @@ class Study:
                 for label in self.episodes
             ]
             cells = [self.score(each, label, second=True) for each, label in zip(best, self.episodes, strict=True)]
-            lines.append([name, *map(_cell, cells)])
+            lines.append([name, *map(cell, cells)])
         return lines
 
 
-def _cell(result: Score) -> str:
+def cell(result: Score) -> str:
     return f"{result.f1:.2f} ({result.low.f1:.2f}-{result.high.f1:.2f})"
 
 

@@ -6,12 +6,15 @@ the job.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from streams.core import cascade
 from streams.core.baseline import HOUR_MS, Baseline
 from streams.core.cascade import SEVERITIES, CascadeRule, CascadeState, Measure
 from streams.core.events import Scope
+from streams.core.instrument import base_asset
 from tests.evaluation.data import SIDES, Orders
 from tests.evaluation.ours import Event
 
@@ -24,7 +27,8 @@ def cascades(orders: Orders, rule: CascadeRule, scope: Scope = Scope.MARKET) -> 
     usd = np.zeros((len(second), 2), np.int64)
     np.add.at(usd, place, np.round(orders.by_side * _MICRO).astype(np.int64))
     five, hour = _window(second, usd, 300), _window(second, usd, 3_600)
-    return _Run(rule, scope).through(second.tolist(), usd.sum(axis=1).tolist(), five.tolist(), hour.tolist())
+    assets = Assets(orders) if scope is Scope.MARKET else None
+    return _Run(rule, scope, assets).through(second.tolist(), usd.sum(axis=1).tolist(), five.tolist(), hour.tolist())
 
 
 def _window(second: np.ndarray, usd: np.ndarray, length: int) -> np.ndarray:
@@ -32,9 +36,24 @@ def _window(second: np.ndarray, usd: np.ndarray, length: int) -> np.ndarray:
     return total[1:] - total[np.searchsorted(second, second - length, side="right")]
 
 
+class Assets:
+    """The same orders by asset, to count those that take part in an hour."""
+
+    def __init__(self, orders: Orders) -> None:
+        self.second, self.usd = orders.second, np.round(orders.by_side * _MICRO).astype(np.int64)
+        names = [base_asset(order.symbol)[0] for order in orders.orders]
+        self.number = np.unique(names, return_inverse=True)[1]
+
+    def count(self, second: int, side: int, threshold: int) -> int:
+        first, end = np.searchsorted(self.second, (second - 3_599, second + 1))
+        held = np.zeros(int(self.number.max()) + 1, np.int64)
+        np.add.at(held, self.number[first:end], self.usd[first:end, side])
+        return int((held * 10 >= threshold).sum())
+
+
 class _Run:
-    def __init__(self, rule: CascadeRule, scope: Scope) -> None:
-        self.rule, self.scope = rule, scope
+    def __init__(self, rule: CascadeRule, scope: Scope, assets: Assets | None) -> None:
+        self.rule, self.scope, self.assets = rule, scope, assets
         self.baseline = Baseline()
         self.open: list[tuple[CascadeState, Event] | None] = [None, None]
         self.found: list[Event] = []
@@ -66,6 +85,10 @@ class _Run:
             threshold = self.rule.threshold(normal)
             if not cascade.crosses(self.rule, threshold, measure):
                 return
+            if self.assets is not None:
+                measure = replace(measure, assets_count=self.assets.count(second, measure.side, threshold))
+                if not cascade.crosses(self.rule, threshold, measure):
+                    return
             name = cascade.cascade_id(self.scope, "ALL", measure.side, second, self.rule.version())
             state = CascadeState(name, measure.side, threshold, normal, measure.time_ms, measure.time_ms)
             event = Event(name, self.scope, "ALL", SIDES[measure.side], second, second)

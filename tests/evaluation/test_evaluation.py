@@ -33,6 +33,7 @@ def story():
     found = [order(hour * HOUR + 60 * part, 4_000.0, part % 2) for hour in range(26) for part in range(1 + hour % 2)]
     for start, side in ((26 * HOUR, LONG), (26 * HOUR + 3_000, LONG), (50 * HOUR, SHORT)):
         found += [order(start + 7 * number, chance.uniform(7e5, 2e6), side) for number in range(8)]
+        found += [order(start + 30, 1.1e6, side, symbol) for symbol in ("ETHUSDT", "SOLUSDT")]
     return Orders.of([*found, order(60 * HOUR, 1.0)])
 
 
@@ -81,6 +82,21 @@ def test_the_rule_without_the_job_says_what_the_job_says():
     assert [26 * HOUR, 50 * HOUR] == [(onset - T0) // HOUR * HOUR for onset, _, _ in job]
 
 
+@pytest.mark.parametrize(("assets_min", "count"), [(0, 3), (1, 3), (3, 3), (4, 0)])
+def test_the_rule_without_the_job_counts_the_assets_of_a_market_as_the_job_does(assets_min, count):
+    found = story()
+    low = Settings(cascade_market={"floor_usd": 5e6, "hour_min": 1, "quiet_ms": 60_000, "assets_min": assets_min})
+    said = messages(found, low)
+    job = [(each.onset, each.ended, each.reached) for each in events(said, Scope.MARKET)]
+
+    assert count == len(job)
+    assert job == [
+        (each.onset, each.ended, each.reached) for each in scalar.cascades(found, low.cascade_market.rule())
+    ]
+    if assets_min == 3:
+        assert {3} == {each["assets_count"] for each in said if each["scope"] == Scope.MARKET}
+
+
 def test_no_message_depends_on_what_comes_after_it(monkeypatch):
     """Every truncation of the history says a beginning of what the whole says; the end of a file closes nothing."""
     monkeypatch.setattr(app, "describer", cache(app.describer))  # what it reads is the same for all of them
@@ -92,7 +108,10 @@ def test_no_message_depends_on_what_comes_after_it(monkeypatch):
 
 
 def said(found):
-    kept = ("cascade_id", "sequence", "phase", "severity", "event_time", "notional_usd", "threshold_usd", "windows")
+    kept = (
+        "cascade_id", "sequence", "phase", "severity", "event_time", "notional_usd", "threshold_usd", "windows",
+        "assets_count",
+    )  # fmt: skip
     lines = {scope.value: [] for scope in Scope}
     for message in messages(found):
         lines[message["scope"]].append([message[name] for name in kept])

@@ -133,6 +133,8 @@ def test_a_threshold_is_changed_for_one_scope_or_for_all():
         one.cascade_market.multiples,
         one.cascade_asset.floor_usd,
     )
+    asked = changed(settings(), "market.assets_min=2"), changed(settings(), "assets_min=2")
+    assert [2, 2] == [each.cascade_market.assets_min for each in asked]
     assert {0.8} == {getattr(every, f"cascade_{scope}").share_min for scope in ("instrument", "asset", "market")}
 
 
@@ -144,6 +146,7 @@ def test_a_threshold_is_changed_for_one_scope_or_for_all():
         ("floor", "was 'floor'"),
         (" ", "was empty"),
         ("market.share_min=2", "--what-if market.share_min: Input should be less than or equal to 1"),
+        ("asset.assets_min=2", "--what-if asset.assets_min: Extra inputs"),
         ("multiples=3,2,1", "--what-if instrument.multiples: .*must not fall"),
     ],
 )

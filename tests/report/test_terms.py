@@ -54,6 +54,18 @@ def test_the_terms_name_values_and_bars():
     assert "≥ $300,000" == by_five.bar
 
 
+@pytest.mark.parametrize(("count", "value", "met"), [(3, "3", True), (2, "2", False), (None, "not known", True)])
+def test_a_market_says_how_many_assets_it_had_and_how_many_it_needs(count, value, met):
+    (story,) = hear(escalating()).stories("MARKET")
+    rule = CascadeRule(100_000_000_000, hour_min=1, assets_min=3)
+
+    *others, assets = terms(rule, {**story.first, "assets_count": count})
+
+    assert 3 == len(others)
+    assert (value, "≥ 3", met) == (assets.value, assets.bar, assets.met)
+    assert "assets with longs of $10,000 in the hour" == assets.what
+
+
 def test_a_value_under_its_bar_is_not_met():
     heard = hear(escalating())
     story = next(story for story in heard.stories("MARKET"))

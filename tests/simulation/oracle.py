@@ -112,7 +112,7 @@ class Partition:
         side, notional = int(event.position_side), event.notional_micro_usd
         self.panes.add(name, second, figures.band_of(event.price), side, notional)
         self.touched[name] = newest
-        self.seen.append(Seen(event.instrument.exchange, second, side, notional, on_time))
+        self.seen.append(Seen(event.instrument.exchange, event.instrument.asset, second, side, notional, on_time))
 
     # ---------------------------------------------------------------- cascades
 

@@ -193,6 +193,7 @@ def cascade_record(
         "peak_usd": to_usd(state.highest),
         **_traded(state),
         **{name: windows[3][name] for name in ("densest_price_low", "densest_price_high", "densest_usd")},
+        "assets_count": state.assets_count,
     }
     state.sequence += 1
     return record

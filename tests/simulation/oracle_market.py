@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from streams.core import cascade
@@ -16,6 +17,7 @@ class Seen(NamedTuple):
     """What a partition has added to a pane."""
 
     exchange: str
+    asset: str
     second: int
     side: int
     notional: int
@@ -34,7 +36,7 @@ def market(partitions: list[Any], lateness_ms: int, rules: dict[Scope, CascadeRu
 
 def _rows(seen: list[Seen], newest: int, outcome: Any) -> None:
     panes = Panes()
-    for exchange, second, side, notional, _ in seen:
+    for exchange, _, second, side, notional, _ in seen:
         if second <= newest:
             panes.add(exchange, second, None, side, notional)
     changed = {
@@ -81,7 +83,7 @@ class _Decisions:
 
     def second(self, second: int, here: list[Seen]) -> None:
         self.newest = second
-        for exchange, _, side, notional, _ in here:
+        for exchange, _, _, side, notional, _ in here:
             self.panes.add(exchange, second, None, side, notional)
             self.hours.known(exchange)
         for exchange in sorted({each.exchange for each in here}):
@@ -103,11 +105,14 @@ class _Decisions:
             else:
                 normal = self.hours.normal(who)
                 threshold = rule.threshold(normal)
+                if scope is Scope.MARKET:
+                    measure = replace(measure, assets_count=self.assets(side, threshold))
                 if not cascade.crosses(rule, threshold, measure):
                     continue
                 name = cascade.cascade_id(scope, key, side, self.newest, rule.version())
                 normal_5m = None if normal is None else normal // 12
                 state = CascadeState(name, side, threshold, normal_5m, measure.time_ms, measure.time_ms)
+                state.assets_count = measure.assets_count
                 self.open[scope, key, side] = state
                 for exchange, _, sums in self.panes.seconds(who, start, self.newest):
                     for of in (0, 1):
@@ -116,6 +121,15 @@ class _Decisions:
                 phases = cascade.step(rule, state, measure, onset=True)
             for phase in phases:
                 self.say(scope, key, state, phase, measure.time_ms)
+
+    def assets(self, side: int, threshold: int) -> int:
+        """Count the assets that have a tenth of the threshold in the hour of a side."""
+        held: dict[str, int] = {}
+        for second in range(self.newest - HOUR + 1, self.newest + 1):
+            for each in self.seconds.get(second, []):
+                if each.side == side:
+                    held[each.asset] = held.get(each.asset, 0) + each.notional
+        return sum(usd * 10 >= threshold for usd in held.values())
 
     def close(self, boundary_ms: int) -> None:
         for name, state in sorted(self.open.items(), key=lambda each: each[0]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -51,7 +52,9 @@ def rules(seed: int) -> Rules:
         instruments_max=chance.choice([20_000, 20_000, 8]),
     )
     floors = {Scope.INSTRUMENT: 150_000, Scope.ASSET: 200_000, Scope.EXCHANGE: 400_000, Scope.MARKET: 500_000}
-    return Rules(screen, {scope: rule(floor) for scope, floor in floors.items()})
+    found = {scope: rule(floor) for scope, floor in floors.items()}
+    found[Scope.MARKET] = replace(found[Scope.MARKET], assets_min=chance.choice([0, 2, 3, 5]))
+    return Rules(screen, found)
 
 
 def world(seed: int, schedule: Schedule, records_max: int = 400) -> tuple[World, oracle.Outcome]:
