@@ -82,7 +82,9 @@ class Worker:
         (self.port,) = free_ports(1)
         way = getattr(self.broker, "proxied", self.broker.bootstrap)
         ours = {"broker": way, "app_id": self.app_id, "web_port": self.port, **self.settings}
-        inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+        # Where Python may not keep what it has compiled, a start is mostly compiling: two to three seconds of it.
+        left = (PREFIX, "PYTHONDONTWRITEBYTECODE")
+        inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(left)}
         environment = inherited | {PREFIX + name.upper(): str(value) for name, value in ours.items()} | self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
