@@ -31,6 +31,8 @@ _SOME, _NULL, _END = b"\x02", b"\x00", b"\x00"
 
 
 _HEADS_MAX, _TAILS_MAX = 65_536, 1_000
+#: Rows whose figures are made into Python's at once: with tens of thousands each is looked for in main memory.
+_AT_ONCE = 256
 
 
 class Row(NamedTuple):
@@ -117,6 +119,11 @@ def _head(row: Row) -> bytes:
 
 def _windows(totals: Totals) -> Iterator[bytes]:
     """Yield the windows of each scope, and the hour's share of the day."""
+    for start in range(0, totals.sums.shape[1], _AT_ONCE):
+        yield from _some_windows(Totals(*(column[:, start : start + _AT_ONCE] for column in totals)))
+
+
+def _some_windows(totals: Totals) -> Iterator[bytes]:
     small, many = _SMALL, len(_SMALL)
     sums, *columns = totals
     for scope, *rest in zip(sums.transpose(1, 0, 2).tolist(), *(column.T.tolist() for column in columns), strict=True):
