@@ -25,7 +25,8 @@ from streams.metrics import Metrics
 from streams.rules import OPTIONAL, cascade_rules, codecs, describer, shard_rule
 from streams.settings import Settings
 from streams.units.exchanges import Exchanges
-from streams.units.shard import FUNDING, LIQUIDATIONS, SNAPSHOTS, Shard
+from streams.units.shard import FUNDING, LIQUIDATIONS, Shard
+from streams.units.to_market import SNAPSHOTS
 from streams.web.health import Health
 from streams.web.pages import Pages
 from streams.web.pulse import Pulse

@@ -22,7 +22,8 @@ from streams.engine.owned import Owned
 from streams.engine.owners import Owners
 from streams.units import current
 from streams.units.exchanges import Exchanges
-from streams.units.shard import LIQUIDATIONS, SNAPSHOTS, Shard
+from streams.units.shard import LIQUIDATIONS, Shard
+from streams.units.to_market import SNAPSHOTS
 from streams.units.unit import Tally, Unit
 
 NAMESPACE = "streams"

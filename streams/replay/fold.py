@@ -20,7 +20,8 @@ from streams.replay.summary import Summary
 from streams.report.recorder import Recorder
 from streams.settings import Settings
 from streams.units.exchanges import Exchanges
-from streams.units.shard import LIQUIDATIONS, SNAPSHOTS, WINDOWS, Codecs, Shard
+from streams.units.shard import LIQUIDATIONS, WINDOWS, Codecs, Shard
+from streams.units.to_market import SNAPSHOTS
 from streams.units.unit import Message
 
 #: Topics of one partition are kept in step this closely; within it they go topic by topic, in larger batches.

@@ -23,7 +23,8 @@ from streams.core.journal import Journal
 from streams.core.market import ALL, Market
 from streams.core.windows import MINUTE
 from streams.units import keep
-from streams.units.shard import CASCADES, FEED_STATUS, GROWN_MAX, LATER, WINDOWS
+from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
+from streams.units.to_market import GROWN_MAX, LATER
 from streams.units.unit import Flush, Message, Tally
 from streams.units.windows import Changed, WindowRows
 

@@ -13,9 +13,8 @@ from streams.codec.batch import RecordBatch, Refused
 from streams.codec.encode import Encoder, dead_letter
 from streams.codec.liquidations import LiquidationDecoder
 from streams.codec.records import RecordDecoder
-from streams.core.breadth import AssetCells
 from streams.core.cascade import Phase
-from streams.core.cells import distinct, part
+from streams.core.cells import distinct
 from streams.core.context import Before, ContextRule, ContextTracker
 from streams.core.crowding import Crowding
 from streams.core.crowding_rule import CrowdingRule
@@ -28,17 +27,13 @@ from streams.core.follow import Notice
 from streams.core.headline import crowded_headline
 from streams.core.journal import Journal
 from streams.units import keep
+from streams.units.to_market import report
 from streams.units.unit import Flush, Message, Tally, WrongTopic
 from streams.units.windows import Changed, WindowRows
 
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
-SNAPSHOTS, WINDOWS, CASCADES, DEAD_LETTERS = "pane-snapshots", "liquidation-windows", "cascades", "dead-letters"
-#: Cells of growth in one message, 38 bytes each: it must fit into one.
-GROWN_MAX = 16_384
+WINDOWS, CASCADES, DEAD_LETTERS = "liquidation-windows", "cascades", "dead-letters"
 FEED_STATUS = "feed-status"
-#: Behind the application's name in keys of kinds that the first version does not know: it takes what it does not know
-#: for a watermark, and passes over what is another application's. No application has this in its name.
-LATER = "+"
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
 
@@ -85,7 +80,7 @@ class Shard:
         self._touched = False
         self._unreadable_run = 0
         self._ticks: list[list[int | None]] = []
-        self._nothing_to_read = False
+        self.nothing_to_read = False
         self._kinds: dict[str, Callable[[Any], None]] = {
             FUNDING: self._funding,
             "open-interest": self.context.open_interest,
@@ -187,7 +182,7 @@ class Shard:
         if clock is not None:
             self._announce(self.fold.tick(clock + idle_ms))
         self._ticks.append([self.next.get(LIQUIDATIONS), self.fold.clock_ms])
-        self._nothing_to_read = True
+        self.nothing_to_read = True
         self._touched = True
 
     # ---------------------------------------------------------------- out
@@ -228,7 +223,7 @@ class Shard:
         flush = Flush(messages=self._messages, offsets=dict(self.next))
         self._messages = []
         self._touched = self.urgent = False
-        flush.messages += self._report()
+        flush.messages += report(self)
         flush.rows += keep.pane_rows(self.fold, self._journals)
         flush.messages += self._windows()
         flush.rows += keep.identity_rows(self.fold)
@@ -283,47 +278,6 @@ class Shard:
         ]
         self.tally.emitted[WINDOWS] += len(changed)
         return self._window_rows.messages(panes, changed)
-
-    def _report(self) -> list[Message]:
-        """Return what stage 2 hears: growth, context, signs of life, and behind them the watermark."""
-        found: list[Message] = []
-        grown = self.fold.growth.take()
-        for start in range(0, len(grown.second), GROWN_MAX):
-            value = codec.growth_row(self.fold.exchanges, part(grown, start, start + GROWN_MAX))
-            found.append(self._to_market(f"g{self.partition}", value))
-        if found:
-            found += self._assets() + self._context()
-        for exchange, minutes in self.sisters.take().items():
-            found.append(self._to_market(f"a{exchange}", codec.json_row(minutes)))
-        # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
-        # flush may hold funding only, with liquidations still to be read.
-        if self.fold.clock_ms is not None or self._nothing_to_read:
-            watermark = codec.watermark_row(self.fold.clock_ms, self.partitions)
-            found.append(self._to_market(f"w{self.partition}", watermark))
-        return found
-
-    def _assets(self) -> list[Message]:
-        """Return what was on time by asset."""
-        grown, names, found = self.fold.asset_growth.take(), self.fold.panes.assets, list[Message]()
-        for start in range(0, len(grown.second), keep.ASSETS_MAX):
-            some = AssetCells(*(column[start : start + keep.ASSETS_MAX] for column in grown))
-            found.append(self._to_market(f"b{self.partition}", codec.assets_row(names, some), LATER))
-        return found
-
-    def _to_market(self, key: str, value: bytes, since: str = "") -> Message:
-        """Return a message to stage 2 of this application: others may share the topic."""
-        return Message(SNAPSHOTS, f"{self.rule.app_id}{since}\x1f{key}".encode(), value, 0)
-
-    def _context(self) -> list[Message]:
-        """Return what is known of the asset with most in its quarter of an hour, and how much that is by side."""
-        panes, clock = self.fold.panes, self.fold.clock_ms
-        assert clock is not None, self.partition
-        number = int(panes.bounds[0, : len(panes.assets)].sum(axis=1).argmax())
-        asset = panes.assets[number]
-        content: dict[str, Any] = {"at": clock, "usd": panes.bounds[0, number].tolist()}
-        for side in PositionSide:
-            content[side.name] = before_onset(asset, side, clock, self.context, self.crowding)
-        return [self._to_market(f"x{asset}", codec.json_row(content))]
 
     # ---------------------------------------------------------------- back
 

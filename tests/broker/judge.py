@@ -14,7 +14,8 @@ from streams.core.events import Scope
 from streams.core.feeds import FeedRule
 from streams.core.screen import ScreenRule
 from streams.settings import Settings
-from streams.units.shard import FEED_STATUS, SNAPSHOTS
+from streams.units.shard import FEED_STATUS
+from streams.units.to_market import SNAPSHOTS
 from tests.broker.upstream import FUNDING
 from tests.broker.worker import committed_offsets, compacted, last_records, read_messages, read_topic
 from tests.simulation import oracle, oracle_feeds

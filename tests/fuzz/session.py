@@ -15,7 +15,8 @@ from streams.core.fold import FoldRule
 from streams.core.screen import ScreenRule
 from streams.settings import Settings
 from streams.units.exchanges import Exchanges
-from streams.units.shard import DEAD_LETTERS, SNAPSHOTS, Codecs, Shard, ShardRule
+from streams.units.shard import DEAD_LETTERS, Codecs, Shard, ShardRule
+from streams.units.to_market import SNAPSHOTS
 from streams.units.unit import Flush
 from tests.fuzz.inputs import KINDS, Frame, batch, frames, registry
 from tests.fuzz.targets import LETTER_BYTES_MAX

@@ -10,7 +10,8 @@ from streams.core.cells import Cells
 from streams.core.events import Scope
 from streams.core.feeds import FeedRule
 from streams.units.exchanges import Exchanges
-from streams.units.shard import CASCADES, FEED_STATUS, SNAPSHOTS
+from streams.units.shard import CASCADES, FEED_STATUS
+from streams.units.to_market import SNAPSHOTS
 from tests.simulation.generate import T0
 from tests.simulation.records import Record, batch_of, encoder, reader
 from tests.simulation.world import DESCRIBER

@@ -7,7 +7,7 @@ from streams.core.cascade import CascadeRule
 from streams.core.cells import Cells
 from streams.core.events import Scope
 from streams.units.exchanges import Exchanges
-from streams.units.shard import SNAPSHOTS
+from streams.units.to_market import SNAPSHOTS
 from tests.simulation.generate import T0
 from tests.simulation.records import Record, batch_of, encoder, reader
 from tests.simulation.world import DESCRIBER

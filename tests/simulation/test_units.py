@@ -14,8 +14,8 @@ import pytest
 from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.screen import ScreenRule
-from streams.units import exchanges, shard
-from streams.units.shard import SNAPSHOTS
+from streams.units import exchanges, to_market
+from streams.units.to_market import SNAPSHOTS
 from streams.units.unit import Tally
 from tests.simulation import generate, oracle, oracle_feeds
 from tests.simulation.records import LIQUIDATIONS
@@ -115,7 +115,7 @@ def test_a_restart_after_every_flush_changes_nothing(seed):
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
 def test_minutes_that_take_several_rows_come_back_whole(seed, monkeypatch):
-    for module in (shard, exchanges):
+    for module in (to_market, exchanges):
         monkeypatch.setattr(module, "GROWN_MAX", 2)
     made, outcome = world(seed, Schedule(batches=(1, 3, 20), always_restart=True), 200)
     assert_agrees(made, outcome)

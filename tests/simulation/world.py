@@ -21,17 +21,8 @@ from streams.core.fold import FoldRule
 from streams.core.screen import ScreenRule
 from streams.resources import yaml_data
 from streams.units.exchanges import Exchanges
-from streams.units.shard import (
-    CASCADES,
-    DEAD_LETTERS,
-    FEED_STATUS,
-    FUNDING,
-    SNAPSHOTS,
-    WINDOWS,
-    Codecs,
-    Shard,
-    ShardRule,
-)
+from streams.units.shard import CASCADES, DEAD_LETTERS, FEED_STATUS, FUNDING, WINDOWS, Codecs, Shard, ShardRule
+from streams.units.to_market import SNAPSHOTS
 from streams.units.unit import Flush, Message
 from tests.simulation.generate import Logs
 from tests.simulation.records import LIQUIDATIONS, Record, batch_of, encoder, reader, registry

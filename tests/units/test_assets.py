@@ -12,7 +12,8 @@ from streams.core.cells import Cells
 from streams.core.events import Scope
 from streams.units import keep
 from streams.units.exchanges import Exchanges
-from streams.units.shard import CASCADES, LATER, SNAPSHOTS
+from streams.units.shard import CASCADES
+from streams.units.to_market import LATER, SNAPSHOTS
 from tests.fuzz import session
 from tests.simulation.generate import T0
 from tests.simulation.records import Record, batch_of, encoder, reader

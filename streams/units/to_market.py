@@ -1,0 +1,68 @@
+"""What stage 2 hears of a source partition: growth, context, signs of life, and behind them the watermark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from streams.codec import rows as codec
+from streams.core.breadth import AssetCells
+from streams.core.cells import part
+from streams.core.describe import before_onset
+from streams.core.events import PositionSide
+from streams.units import keep
+from streams.units.unit import Message
+
+if TYPE_CHECKING:
+    from streams.units.shard import Shard
+
+SNAPSHOTS = "pane-snapshots"
+#: Cells of growth in one message, 38 bytes each: it must fit into one.
+GROWN_MAX = 16_384
+#: Behind the application's name in keys of kinds that the first version does not know: it takes what it does not know
+#: for a watermark, and passes over what is another application's. No application has this in its name.
+LATER = "+"
+
+
+def report(shard: Shard) -> list[Message]:
+    """Return what there is to hear since the last flush."""
+    found: list[Message] = []
+    grown = shard.fold.growth.take()
+    for start in range(0, len(grown.second), GROWN_MAX):
+        value = codec.growth_row(shard.fold.exchanges, part(grown, start, start + GROWN_MAX))
+        found.append(_message(shard, f"g{shard.partition}", value))
+    if found:
+        found += [*_assets(shard), _context(shard)]
+    for exchange, minutes in shard.sisters.take().items():
+        found.append(_message(shard, f"a{exchange}", codec.json_row(minutes)))
+    # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
+    # flush may hold funding only, with liquidations still to be read.
+    if shard.fold.clock_ms is not None or shard.nothing_to_read:
+        watermark = codec.watermark_row(shard.fold.clock_ms, shard.partitions)
+        found.append(_message(shard, f"w{shard.partition}", watermark))
+    return found
+
+
+def _assets(shard: Shard) -> list[Message]:
+    """Return what was on time by asset."""
+    grown, names, found = shard.fold.asset_growth.take(), shard.fold.panes.assets, list[Message]()
+    for start in range(0, len(grown.second), keep.ASSETS_MAX):
+        some = AssetCells(*(column[start : start + keep.ASSETS_MAX] for column in grown))
+        found.append(_message(shard, f"b{shard.partition}", codec.assets_row(names, some), LATER))
+    return found
+
+
+def _context(shard: Shard) -> Message:
+    """Return what is known of the asset with most in its quarter of an hour, and how much that is by side."""
+    panes, clock = shard.fold.panes, shard.fold.clock_ms
+    assert clock is not None, shard.partition
+    number = int(panes.bounds[0, : len(panes.assets)].sum(axis=1).argmax())
+    asset = panes.assets[number]
+    content: dict[str, Any] = {"at": clock, "usd": panes.bounds[0, number].tolist()}
+    for side in PositionSide:
+        content[side.name] = before_onset(asset, side, clock, shard.context, shard.crowding)
+    return _message(shard, f"x{asset}", codec.json_row(content))
+
+
+def _message(shard: Shard, key: str, value: bytes, since: str = "") -> Message:
+    """Return a message to stage 2 of this application: others may share the topic."""
+    return Message(SNAPSHOTS, f"{shard.rule.app_id}{since}\x1f{key}".encode(), value, 0)
