@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -120,7 +120,8 @@ def _head(row: Row) -> bytes:
 def _windows(totals: Totals) -> Iterator[bytes]:
     """Yield the windows of each scope, and the hour's share of the day."""
     for start in range(0, totals.sums.shape[1], _AT_ONCE):
-        yield from _some_windows(totals._make(column[:, start : start + _AT_ONCE] for column in totals))
+        some: list[Any] = [column[:, start : start + _AT_ONCE] for column in totals]
+        yield from _some_windows(Totals(*some))
 
 
 def _some_windows(totals: Totals) -> Iterator[bytes]:
