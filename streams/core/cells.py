@@ -185,7 +185,7 @@ def _between(cells: Cells, start: int, end: int) -> Cells:
 
 def distinct(numbers: Ints) -> list[int]:
     """Return the distinct values of a column of small numbers that are not negative, in order."""
-    found: list[int] = np.flatnonzero(np.bincount(numbers)).tolist()
+    found: list[int] = np.bincount(numbers).nonzero()[0].tolist()
     return found
 
 

@@ -165,6 +165,9 @@ class Fold:
     def _stretches(self, batch: Stretch) -> Iterator[Stretch]:
         """Cut where the watermark enters a new hour."""
         hour = (batch.clock_ms - self.rule.screen.lateness_ms) // HOUR_MS
+        if hour[0] == hour[-1]:
+            yield batch
+            return
         cuts = [0, *(np.flatnonzero(hour[1:] != hour[:-1]) + 1).tolist(), len(hour)]
         for start, end in pairwise(cuts):
             yield batch.part(start, end)
@@ -202,10 +205,10 @@ class Fold:
         held[: len(before_it)] += before_it
         here, open_assets = distinct(stretch.asset), self.follower.open_assets()
         possible = self.follower.due_assets(int(stretch.clock_ms[-1])) | (open_assets & {*here})
+        floor, recent_from = self.follower.floor, clock_before // 1000 - (_QUARTER - 300)
         for asset in here:
-            recent = before[asset] // 1000 >= clock_before // 1000 - (_QUARTER - 300)
-            most = (held[asset] + self._panes.bounds[0 if recent else 1, asset]).max()
-            if most >= self.follower.floor:
+            recent = before[asset] // 1000 >= recent_from
+            if (held[asset] + self._panes.bounds[0 if recent else 1, asset]).max() >= floor:
                 possible.add(asset)
         if possible and self._waiting:
             self._add_waiting()

@@ -15,10 +15,12 @@ from tests.bench.unit import batches, shard
 BATCH, WARM, COUNTED = 10_000, 2, 3
 #: Calls of Python and C functions for 10,000 records: decoding and folding them, and cutting one flush behind them.
 BOUNDS = {"ordinary": (7_200, 36_300), "storm": (23_700, 32_600)}
+#: The same for one batch of 25 records, 1,250 to a second of event time, when nothing can happen in it.
+SMALL, SMALL_MAX = 25, 1_135
 
 
-def calls(profile):
-    return sum(entry.callcount for entry in profile.getstats()) / COUNTED
+def calls(profile, count=COUNTED):
+    return sum(entry.callcount for entry in profile.getstats()) / count
 
 
 @pytest.mark.parametrize("kind", BOUNDS)
@@ -37,3 +39,17 @@ def test_a_batch_takes_no_more_calls_than_it_did(kind):
     fold_max, cut_max = BOUNDS[kind]
     assert calls(folding) <= fold_max
     assert calls(cutting) <= cut_max
+
+
+def test_a_small_batch_takes_no_more_calls_than_it_did():
+    unit, folding = shard(), Profile()
+    for number, batch in enumerate(batches(300 * SMALL, Load(hours=300 * SMALL / 1_250 / 3_600), SMALL)):
+        if number % 25 == 0:
+            unit.cut()
+        if number < 100:
+            unit.handle(batch)
+            continue
+        with folding:
+            unit.handle(batch)
+
+    assert calls(folding, 200) <= SMALL_MAX
