@@ -301,7 +301,7 @@ class Owners:
         consumer, topic = self.app.consumer, owned.stage.clock_topic
         tp = TP(topic, owned.unit.partition)
         at = owned.unit.next.get(topic)
-        end = consumer._thread.stable_offset(tp)
+        end = consumer._thread.end(tp)
         if at is None or end is None or topic in owned.seeking or consumer.scheduler.expected.get(tp, at) != at:
             return False
         return bool(await consumer.position(tp) >= end)

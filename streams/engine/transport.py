@@ -63,9 +63,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetch = self._ensure_consumer()._fetcher
         fetch._fetch_max_wait_ms, fetch._fetch_min_bytes = (wait_ms, LINGER_BYTES) if wait_ms else (FETCH_WAIT_MS, 1)
 
-    def stable_offset(self, tp: TP) -> int | None:
-        """Return the offset up to which the partition can be read, as of its last fetch."""
-        return cast("int | None", self._ensure_consumer().last_stable_offset(tp))
+    def end(self, tp: TP) -> int | None:
+        """Return the partition's end as of its last fetch, behind what an open transaction upstream may still bring."""
+        return cast("int | None", self._ensure_consumer().highwater(tp))
 
     def fetched(self, tp: TP) -> tuple[int, int] | None:
         """Return (position, end) of a partition as of its last fetch; None while it has none."""

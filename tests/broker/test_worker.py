@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from confluent_kafka import Producer
 
+from streams.codec import rows as codec
 from streams.codec.encode import Encoder
 from streams.registries import file_registry
+from tests.broker.judge import commit_rows
 from tests.broker.worker import Worker, read_topic
 
 
@@ -46,3 +50,27 @@ def test_a_topic_that_nobody_can_read_stops_the_worker_with_a_sentence(own_kafka
 
     assert "could not be read: is this the right topic" in " ".join(worker.log_tail(200).split())
     assert len(read_topic(own_kafka, "dead-letters")) == 50
+
+
+def test_nobody_says_that_nothing_is_to_come_while_a_transaction_upstream_is_open(own_kafka, tmp_path):
+    own_kafka.create_topics(partitions=1, app_id="open")
+    producer = Producer({"bootstrap.servers": own_kafka.bootstrap, "transactional.id": "upstream"})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce("liquidations", b"whatever it is", b"BTC", 0)
+    producer.flush()
+
+    with Worker(own_kafka, "open", tmp_path, idle_timeout_ms=200) as worker:
+        worker.wait_until_ready()
+        time.sleep(3)
+        open_ = commit_rows(own_kafka, "open-state-changelog")
+        producer.commit_transaction()
+        worker.wait_until(lambda: ticks(own_kafka), 20, "given time")
+
+    assert [] == open_
+    assert 1 == ticks(own_kafka)[0][0]
+
+
+def ticks(broker):
+    rows = [codec.parse_json(message.value()) for message in commit_rows(broker, "open-state-changelog")]
+    return [tick for row in rows for tick in row["ticks"]]
