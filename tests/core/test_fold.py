@@ -112,6 +112,7 @@ def test_what_is_not_remembered_by_the_second_stands_at_the_first_of_its_minute(
 
 def test_what_the_partition_no_longer_remembers_counts_and_is_in_no_pane():
     made, _ = fold(liquidation(T + DAY + MINUTE, asset="ETH"))
+    assert made.panes.newest == (T + DAY + MINUTE) // SECOND  # so that it does not wait for what comes next
     found = made.fold(columns(liquidation(T)))
 
     assert 1 == found.aggregated

@@ -8,7 +8,7 @@ from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.fold import WAITING_MAX, Fold, FoldRule
 from streams.core.screen import ScreenRule
-from tests.core.liquidations import HOUR, MINUTE, T, columns, liquidation
+from tests.core.liquidations import DAY, HOUR, MINUTE, T, columns, liquidation
 
 QUIET = 10 * MINUTE
 RULE = CascadeRule(10_000_000_000, hour_min=1, quiet_ms=QUIET)  # 10,000 USD
@@ -45,6 +45,14 @@ def test_what_waits_is_there_for_whoever_asks():
     assert 1_500_000_000 == made.panes.totals([[0]]).sums[5, 0, 0]
     assert [1_500_000_000] == made.growth.take().sums[:, 0].tolist()
     assert 0 == len(made._waiting)
+
+
+def test_of_what_waits_a_part_may_be_forgotten():
+    made = fold()
+    made.fold(columns(liquidation(T + DAY + MINUTE, 2.0, asset="ETH")))
+    made.fold(columns(liquidation(T, 1.0)))
+
+    assert [2_000_000, 0] == made.panes.totals([[0], [1]]).sums[5, :, 0].tolist()
 
 
 def test_no_more_waits_than_may():
