@@ -250,21 +250,18 @@ def parse_json(value: bytes) -> Any:
 
 def growth_row(exchanges: list[str], cells: Cells) -> bytes:
     """Return cells by exchange and second: names as JSON, then one ``_GROWN`` each."""
-    names = json.dumps(exchanges, separators=(",", ":")).encode()
     packed = np.empty(len(cells.second), _GROWN)
     packed["slot"], packed["second"], packed["largest"] = cells.slot, cells.second, cells.largest
     for at, name in enumerate(_SUMS):
         packed[name] = cells.sums[:, at]
-    return _V + _LENGTH.pack(len(names)) + names + _by_byte(packed)
+    return _named(exchanges, packed)
 
 
 def parse_growth(value: bytes) -> tuple[list[str], Cells]:
     """Return what ``growth_row`` was given."""
-    value = body(value)
-    end = _LENGTH.size + _LENGTH.unpack_from(value)[0]
-    packed = _from_bytes(value[end:], _GROWN)
+    names, packed = _parse_named(value, _GROWN)
     slot, second, largest = (packed[name].astype(np.int64) for name in ("slot", "second", "largest"))
-    return json.loads(value[_LENGTH.size : end]), Cells(slot, second, _sums(packed), largest)
+    return names, Cells(slot, second, _sums(packed), largest)
 
 
 def assets_row(assets: Sequence[str], cells: AssetCells) -> bytes:
@@ -273,19 +270,26 @@ def assets_row(assets: Sequence[str], cells: AssetCells) -> bytes:
     Names are numbered anew, so that a row names only what is in it.
     """
     used, number = np.unique(cells.slot >> 1, return_inverse=True)
-    names = json.dumps([assets[at] for at in used.tolist()], separators=(",", ":")).encode()
     packed = np.empty(len(cells.second), _ASSET)
     packed["slot"], packed["second"], packed["usd"] = number * 2 + cells.slot % 2, cells.second, cells.usd
-    return _V + _LENGTH.pack(len(names)) + names + _by_byte(packed)
+    return _named([assets[at] for at in used.tolist()], packed)
 
 
 def parse_assets(value: bytes) -> tuple[list[str], AssetCells]:
     """Return (names, cells) of such a row."""
+    names, packed = _parse_named(value, _ASSET)
+    return names, AssetCells(*(packed[name].astype(np.int64) for name in ("slot", "second", "usd")))
+
+
+def _named(names: list[str], packed: NDArray[Any]) -> bytes:
+    head = json.dumps(names, separators=(",", ":")).encode()
+    return _V + _LENGTH.pack(len(head)) + head + _by_byte(packed)
+
+
+def _parse_named(value: bytes, kind: np.dtype[Any]) -> tuple[list[str], NDArray[Any]]:
     value = body(value)
     end = _LENGTH.size + _LENGTH.unpack_from(value)[0]
-    packed = _from_bytes(value[end:], _ASSET)
-    cells = AssetCells(*(packed[name].astype(np.int64) for name in ("slot", "second", "usd")))
-    return json.loads(value[_LENGTH.size : end]), cells
+    return json.loads(value[_LENGTH.size : end]), _from_bytes(value[end:], kind)
 
 
 def market_minute_key(minute: int, number: int = 0) -> bytes:

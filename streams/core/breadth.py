@@ -46,6 +46,11 @@ def in_order_of_time(parts: Iterable[AssetCells]) -> AssetCells:
     return AssetCells(*(column[order] for column in together))
 
 
+def part(cells: AssetCells, start: int, end: int) -> AssetCells:
+    """Return the cells at positions [start, end)."""
+    return AssetCells(*(column[start:end] for column in cells))
+
+
 def chosen(cells: AssetCells, wanted: NDArray[np.bool_]) -> AssetCells:
     """Return the cells that are wanted."""
     return cells if wanted.all() else AssetCells(*(column[wanted] for column in cells))
@@ -142,7 +147,7 @@ class Breadth:
         found = []
         for cells in self._parts:
             first, last = np.searchsorted(cells.second, (start, end)).tolist()
-            found.append(AssetCells(*(column[first:last] for column in cells)))
+            found.append(part(cells, first, last))
         together = in_order_of_time(found)
         return chosen(together, together.slot % 2 == side)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from streams.codec import rows as codec
 from streams.core.baseline import HOUR_MS, Baseline
 from streams.core.breadth import AssetCells, Breadth
+from streams.core.breadth import part as asset_part
 from streams.core.cascade import CascadeState
 from streams.core.cells import Cells, Lines, joined, part
 from streams.core.events import Instrument, Scope
@@ -129,11 +130,16 @@ def machine_of(content: dict[str, Any]) -> Machine:
     return Machine(found, content["closed_until"])
 
 
+def asset_parts(cells: AssetCells) -> Iterator[AssetCells]:
+    """Yield cells of assets as they fit into rows and messages."""
+    for start in range(0, len(cells.slot), ASSETS_MAX):
+        yield asset_part(cells, start, start + ASSETS_MAX)
+
+
 def asset_rows(breadth: Breadth, journal: Journal, closed: int) -> Rows:
     """Return entries of what was heard of assets since the last flush, and tombstones of those that no hour sees."""
     found, new, names = Rows(), breadth.take(), list(breadth.names)
-    for start in range(0, len(new.slot), ASSETS_MAX):
-        some = AssetCells(*(column[start : start + ASSETS_MAX] for column in new))
+    for some in asset_parts(new):
         number = journal.number(int(some.second.max()))
         found.append((codec.entry_key(ASSETS, number), codec.assets_row(names, some)))
     return found + [(codec.entry_key(ASSETS, number), None) for number in journal.expired(closed - HOUR)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streams.codec import rows as codec
-from streams.core.breadth import AssetCells
 from streams.core.cells import part
 from streams.core.describe import before_onset
 from streams.core.events import PositionSide
@@ -44,11 +43,9 @@ def report(shard: Shard) -> list[Message]:
 
 def _assets(shard: Shard) -> list[Message]:
     """Return what was on time by asset."""
-    grown, names, found = shard.fold.asset_growth.take(), shard.fold.panes.assets, list[Message]()
-    for start in range(0, len(grown.second), keep.ASSETS_MAX):
-        some = AssetCells(*(column[start : start + keep.ASSETS_MAX] for column in grown))
-        found.append(_message(shard, f"b{shard.partition}", codec.assets_row(names, some), LATER))
-    return found
+    grown, names = shard.fold.asset_growth.take(), shard.fold.panes.assets
+    rows = (codec.assets_row(names, some) for some in keep.asset_parts(grown))
+    return [_message(shard, f"b{shard.partition}", row, LATER) for row in rows]
 
 
 def _context(shard: Shard) -> Message:
