@@ -75,16 +75,14 @@ class BatchScheduler(DefaultSchedulingStrategy):
     """Groups the records of every partition of a fetch into one."""
 
     def __init__(self) -> None:
-        #: Offset after the last record handed on, by partition; a seek sets it.
+        #: Offset after the last record that was read, by partition; a seek sets it.
         self.expected: dict[TP, int] = {}
 
     def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
-        """Yield (partition, batch)."""
-        for tp, found in records.items():
-            if found:
-                begins = self.expected.get(tp, found[0].offset)
-                self.expected[tp] = found[-1].offset + 1
-                yield tp, BatchRecord(tp, found, begins)
+        """Return (partition, batch) of each; what is handed on of them or not, it was read."""
+        begins = {tp: self.expected.get(tp, found[0].offset) for tp, found in records.items() if found}
+        self.expected.update({tp: records[tp][-1].offset + 1 for tp in begins})
+        return ((tp, BatchRecord(tp, records[tp], begins[tp])) for tp in begins)
 
 
 class BatchSchema(faust.Schema[Any, Any]):

@@ -8,6 +8,7 @@ import gc
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import faust
 import mode
+import structlog
 from faust.types.auth import CredentialsT
 
 from streams.codec.registry import Registry
@@ -23,8 +25,9 @@ from streams.engine.owned import Options, Stage
 from streams.engine.owners import Owners
 from streams.engine.recovery import TableManager
 
-#: Seconds that an orderly end may take once something has failed.
-LAST_WORDS_SECONDS = 8.0
+log = structlog.get_logger()
+#: Seconds that an orderly end may take: once something has failed, and once somebody has asked for it.
+LAST_WORDS_SECONDS, END_SECONDS = 8.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,30 @@ class Job(faust.App):
     def stop_now(self) -> None:
         """Leave in order if that goes quickly, and leave in any case: nothing uncommitted has happened."""
         self.exit_code = 1
-        loop = asyncio.get_running_loop()
-        loop.call_later(LAST_WORDS_SECONDS, os._exit, 1)
+        leave_within(LAST_WORDS_SECONDS)
         self._stopping = asyncio.ensure_future(self.stop())
+
+
+class Worker(faust.Worker):
+    """Runs the app; a signal ends it."""
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        # Told to stop amid its start, or amid its end, Faust can wait for ever: for a task, or for its own thread.
+        leave_within(END_SECONDS, f"told to stop by {signal.name}, it had not ended within {END_SECONDS:g} s")
+        super()._schedule_shutdown(signal)
+
+
+def leave_within(seconds: float, reason: str | None = None) -> None:
+    """End the process after so many seconds, whatever its loop and its threads do then; say why, if nobody has yet."""
+
+    def leave() -> None:
+        if reason:
+            log.error("worker_stopped", reason=reason)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def build(stages: Iterable[Stage], job: JobOptions, options: Options, registry: Registry) -> Job:
@@ -123,9 +147,7 @@ def run(app: Job, log_level: str) -> int:
     """Run the app until it is told to stop; return the exit code."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = faust.Worker(
-        app, loglevel=log_level, loop=loop, redirect_stdouts=False, override_logging=False, quiet=True
-    )
+    worker = Worker(app, loglevel=log_level, loop=loop, redirect_stdouts=False, override_logging=False, quiet=True)
     try:
         worker.execute_from_commandline()
     except SystemExit as end:

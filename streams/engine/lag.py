@@ -12,14 +12,12 @@ def lags(owners: Owners) -> dict[TP, int]:
     found: dict[TP, int] = {}
     if not owners.ready:
         return found
-    consumer = owners.app.consumer
+    thread = owners.app.consumer._thread
     for (_, partition), owned in owners.owned.items():
         for topic in owned.stage.sources:
             tp = TP(topic, partition)
-            at, span = owned.unit.next.get(topic), consumer._thread.fetched(tp)
-            if at is not None and span is not None:
-                position, end = span
-                # Behind the last record there may be a transaction's marker, which is never handed on.
-                seen = position if consumer.scheduler.expected.get(tp, at) == at else at
-                found[tp] = max(0, end - max(at, seen))
+            at = owned.unit.next.get(topic)
+            span = None if at is None else thread.span(tp, at)
+            if span is not None:
+                found[tp] = max(0, span.stable - span.seen)
     return found

@@ -273,9 +273,11 @@ class Owners:
                 found = list(self.owned.items())
                 for key, owned in found:
                     await asyncio.sleep(interval / len(found))
-                    if self.ready and self.owned.get(key) is owned:
-                        await self._idle(owned)
-                    if self.owned.get(key) is owned and owned.unit.work and owned.task is None:
+                    if self.owned.get(key) is not owned:
+                        continue
+                    if self.ready:
+                        self._idle(owned)
+                    if owned.unit.work and owned.task is None:
                         self.kick(owned)
                 if not found:
                     await asyncio.sleep(interval)
@@ -284,27 +286,26 @@ class Owners:
         except BaseException as error:  # noqa: BLE001
             await self.fail(error)
 
-    async def _idle(self, owned: Owned) -> None:
+    def _idle(self, owned: Owned) -> None:
         """Only at the end of all its sources may a unit be told that time has passed."""
         silent_ms = int((time.monotonic() - owned.heard) * 1000)
         never = not owned.gave_time and owned.unit.clockless
         patient = self.options.idle_timeout_ms
         if not never and (not patient or silent_ms < patient):
             return
-        if not await self._at_end(owned):
+        if not self._at_end(owned):
             return
         owned.gave_time = True
         owned.heard = time.monotonic()
         owned.unit.idle(silent_ms)
 
-    async def _at_end(self, owned: Owned) -> bool:
-        consumer, topic = self.app.consumer, owned.stage.clock_topic
-        tp = TP(topic, owned.unit.partition)
+    def _at_end(self, owned: Owned) -> bool:
+        topic = owned.stage.clock_topic
         at = owned.unit.next.get(topic)
-        end = consumer._thread.end(tp)
-        if at is None or end is None or topic in owned.seeking or consumer.scheduler.expected.get(tp, at) != at:
+        if at is None or topic in owned.seeking:
             return False
-        return bool(await consumer.position(tp) >= end)
+        span = self.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
+        return span is not None and span.seen >= span.end
 
     # ---------------------------------------------------------------- failure
 

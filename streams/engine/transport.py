@@ -7,7 +7,7 @@ takes each away and sees its check fail.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiokafka.consumer import fetcher
 from faust.transport.drivers import aiokafka as driver
@@ -42,8 +42,32 @@ class PartitionRecords(fetcher.PartitionRecords):
 fetcher.PartitionRecords = PartitionRecords  # there is no setting for it
 
 
+class Span(NamedTuple):
+    """What a unit has before it, as of its partition's last fetch.
+
+    Attributes
+    ----------
+    seen
+        Offset before which nothing is left to fold: behind the last record there may be markers of transactions.
+    stable
+        Last stable offset: end of what readers of committed records can see.
+    end
+        High watermark, behind what an open transaction upstream may still bring.
+
+    """
+
+    seen: int
+    stable: int
+    end: int
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that holds the real consumer."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._handed_out: dict[TP, int] = {}
+        self._read_to: dict[TP, int | None] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         # Faust reads committed records only under its own "exactly_once", which is broken (faust.md 4.3):
@@ -63,18 +87,27 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetch = self._ensure_consumer()._fetcher
         fetch._fetch_max_wait_ms, fetch._fetch_min_bytes = (wait_ms, LINGER_BYTES) if wait_ms else (FETCH_WAIT_MS, 1)
 
-    def end(self, tp: TP) -> int | None:
-        """Return the partition's end as of its last fetch, behind what an open transaction upstream may still bring."""
-        return cast("int | None", self._ensure_consumer().highwater(tp))
+    async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
+        # A position moves when records are handed out; the loop hears of them later, one partition after the other.
+        # Only together do both say what is still on its way. What is read first is written last.
+        found = await super()._fetch_records(consumer, *arguments, **options)
+        self._handed_out.update({tp: records[-1].offset + 1 for tp, records in found.items()})
+        subscription = consumer._subscription.subscription
+        if subscription is not None and subscription.assignment is not None:
+            self._read_to = {tp: state._position for tp, state in subscription.assignment._tp_state.items()}
+        return found
 
-    def fetched(self, tp: TP) -> tuple[int, int] | None:
-        """Return (position, end) of a partition as of its last fetch; None while it has none."""
+    def span(self, tp: TP, at: int) -> Span | None:
+        """Return what is known of a partition whose unit stands at an offset; None while it has no fetch."""
         subscription = self._ensure_consumer()._subscription
-        if not subscription.is_assigned(tp):
+        read_to = self._read_to.get(tp)
+        if read_to is None or not subscription.is_assigned(tp):
             return None
         state = subscription.subscription.assignment.state_value(tp)
-        position, end = state._position, state.lso  # a seek in the other thread may take them away in between
-        return None if position is None or end is None else (position, end)
+        stable, end = state.lso, state.highwater
+        if stable is None or end is None:
+            return None
+        return Span(max(at, read_to) if at >= self._handed_out.get(tp, 0) else at, stable, end)
 
 
 class Consumer(driver.Consumer):

@@ -8,37 +8,34 @@ import pytest
 from faust.types import TP
 
 from streams.engine.lag import lags
+from streams.engine.transport import Span
 
 TP0 = TP("liquidations", 0)
 
 
-def owners(*, at, expected, fetched, ready=True):
-    consumer = SimpleNamespace(
-        _thread=SimpleNamespace(fetched=lambda tp: fetched), scheduler=SimpleNamespace(expected={TP0: expected})
-    )
+def owners(*, at, span, ready=True):
+    consumer = SimpleNamespace(_thread=SimpleNamespace(span=lambda tp, at: span))
     unit = SimpleNamespace(next={} if at is None else {TP0.topic: at})
     owned = SimpleNamespace(unit=unit, stage=SimpleNamespace(sources=(TP0.topic,)))
     return SimpleNamespace(ready=ready, app=SimpleNamespace(consumer=consumer), owned={("changelog", 0): owned})
 
 
 @pytest.mark.parametrize(
-    ("at", "expected", "fetched", "waiting"),
+    ("span", "waiting"),
     [
-        pytest.param(7, 7, (7, 7), 0, id="all is folded"),
-        pytest.param(7, 7, (7, 10), 3, id="three are unread"),
-        pytest.param(4, 7, (7, 10), 6, id="three are in the queue, too"),
-        pytest.param(7, 7, (9, 9), 0, id="behind the last record there are only markers"),
-        pytest.param(7, 7, (9, 8), 0, id="the end is older than the position"),
+        pytest.param(Span(7, 7, 7), 0, id="all is folded"),
+        pytest.param(Span(7, 10, 12), 3, id="three can be read"),
+        pytest.param(Span(9, 8, 8), 0, id="the end is older than the position"),
     ],
 )
-def test_what_waits_is_counted_to_the_end_of_the_log(at, expected, fetched, waiting):
-    assert {TP0: waiting} == lags(owners(at=at, expected=expected, fetched=fetched))
+def test_what_waits_is_counted_to_the_end_of_what_can_be_read(span, waiting):
+    assert {TP0: waiting} == lags(owners(at=7, span=span))
 
 
-@pytest.mark.parametrize(("at", "fetched"), [(None, (7, 7)), (7, None)])
-def test_nothing_is_said_of_a_partition_that_was_not_read_yet(at, fetched):
-    assert {} == lags(owners(at=at, expected=7, fetched=fetched))
+@pytest.mark.parametrize(("at", "span"), [(None, Span(7, 7, 7)), (7, None)])
+def test_nothing_is_said_of_a_partition_that_was_not_read_yet(at, span):
+    assert {} == lags(owners(at=at, span=span))
 
 
 def test_nothing_is_said_while_partitions_change_hands():
-    assert {} == lags(owners(at=7, expected=7, fetched=(7, 7), ready=False))
+    assert {} == lags(owners(at=7, span=Span(7, 7, 7), ready=False))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextlib import nullcontext
 from types import SimpleNamespace
+from typing import Any
 
 import faust
 import pytest
@@ -131,6 +133,35 @@ async def a_lingering_fetch_asks_for_more_and_an_idle_one_for_anything():
     assert [(7, transport.LINGER_BYTES), (transport.FETCH_WAIT_MS, 1)] == asked
 
 
+async def what_was_handed_out_and_not_yet_folded_is_no_end():
+    thread = job().consumer._thread
+    state = SimpleNamespace(_position=4, lso=7, highwater=7)
+    assignment = SimpleNamespace(_tp_state={TP0: state}, state_value=lambda _: state)
+    subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment), is_assigned={TP0}.__contains__)
+    found: list[dict[TP, list[Any]]] = [{}, {TP0: [record(4), record(5)]}, {}]
+
+    async def fetched_records(*_, **__):
+        records = found.pop(0)
+        state._position = 7 if records else state._position
+        return records
+
+    fetch = SimpleNamespace(fetched_records=fetched_records, _closed=False)
+    fetch._subscriptions = SimpleNamespace(fetch_context=nullcontext)
+    consumer = SimpleNamespace(_fetcher=fetch, _closed=False, _subscription=subscription)
+    thread.consumer = SimpleNamespace(flow_active=True)
+    thread._ensure_consumer = lambda: consumer
+    before = thread.span(TP0, 4)
+    seen = []
+    while found:
+        await thread._fetch_records(consumer, {TP0})
+        seen.append([thread.span(TP0, at) for at in (4, 6)])
+    subscription.is_assigned = set().__contains__
+
+    assert before is None
+    assert [[(4, 7, 7), (6, 7, 7)], [(4, 7, 7), (7, 7, 7)], [(4, 7, 7), (7, 7, 7)]] == seen
+    assert thread.span(TP0, 6) is None
+
+
 async def a_consumer_thread_of_ours_reads():
     assert isinstance(job().consumer._thread, ConsumerThread)
 
@@ -138,11 +169,13 @@ async def a_consumer_thread_of_ours_reads():
 async def a_fetch_is_one_record_a_partition_that_knows_where_it_was_read_from():
     scheduler = BatchScheduler()
     scheduler.expected = {TP0: 4}
-    found = dict(scheduler.iterate({TP0: [record(6), record(9)], TP1: []}))
+    batches = scheduler.iterate({TP0: [record(6), record(9)], TP1: []})
+    expected = dict(scheduler.expected)
+    found = dict(batches)
 
     assert [TP0] == list(found)
     assert (9, 4, [6, 9]) == (found[TP0].offset, found[TP0].begins, found[TP0].value.batch.offsets.tolist())
-    assert {TP0: 10} == scheduler.expected
+    assert {TP0: 10} == expected  # whether Faust hands it on or not
 
 
 async def a_batch_is_handed_through():
@@ -203,6 +236,7 @@ async def tables_are_recovered_by_us():
 CHECKS = {
     (transport.PartitionRecords, "_consumer_record"): a_record_is_handed_on_as_it_was_parsed,
     (ConsumerThread, "_create_worker_consumer"): a_transaction_that_was_aborted_upstream_is_not_read,
+    (ConsumerThread, "_fetch_records"): what_was_handed_out_and_not_yet_folded_is_no_end,
     (Consumer, "_new_consumer_thread"): a_consumer_thread_of_ours_reads,
     (Consumer, "on_buffer_full"): a_full_queue_does_not_stop_its_partition,
     (Consumer, "_add_gap"): offsets_between_two_batches_are_not_listed,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -253,25 +254,6 @@ def test_between_the_cuts_of_two_units_the_loop_has_its_turn():
     assert "turn" in seen[seen.index(0) : seen.index(1)]
 
 
-def test_a_unit_that_is_let_go_of_while_its_time_is_looked_up_is_not_flushed():
-    async def run():
-        mine, owned = await taken(at=0)
-        mine.options = replace(mine.options, flush_interval_ms=1)
-        mine.resumed()
-
-        async def idle(_):
-            await mine.revoke()
-            owned.unit.work = True
-
-        mine._idle = idle
-        await asyncio.sleep(SLOW_SECONDS)
-        mine._flusher.cancel()
-        return owned.task
-
-    assert asyncio.run(run()) is None
-    assert "stop" == Writer.calls[-1]
-
-
 def test_a_transaction_that_fails_stops_the_worker():
     async def run():
         mine, owned = await taken(at=0)
@@ -329,18 +311,32 @@ def test_counts_live_as_long_as_the_process_whoever_owns_the_unit():
     assert {"liquidations": 5} == asyncio.run(run())
 
 
-def test_a_worker_that_cannot_end_in_order_ends_all_the_same(monkeypatch):
-    # A crash can hang in Faust's own shutdown.
-    async def run():
-        app, calls = job(Unit), Calls()
-        loop = asyncio.get_running_loop()
-        monkeypatch.setattr(loop, "call_later", calls.sync("later"))
-        app.stop = calls.awaited("stop")
-        app.stop_now()
-        await asyncio.sleep(0)
-        return app.exit_code, calls
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        pytest.param("worker.app.stop_now()", [], id="after a failure, which has said why"),
+        pytest.param("worker._on_sigterm()", ["told to stop by SIGTERM, it had not ended within 0.2 s"], id="a signal"),
+    ],
+)
+def test_a_worker_that_cannot_end_in_order_ends_all_the_same(asked, words):
+    # Faust can hang in its own shutdown, and its threads can outlive its loop.
+    program = f"""
+import asyncio, threading
+import structlog
+structlog.configure(processors=[lambda _, __, said: said.get("reason", "")])
+from streams.engine import job as engine
+from tests.engine.jobs import job
+engine.LAST_WORDS_SECONDS = engine.END_SECONDS = 0.2
+async def main():
+    worker = engine.Worker(job(), loop=asyncio.get_running_loop())
+    {asked}
+    print("asked")
+asyncio.run(main())
+threading.Thread(target=threading.Event().wait).start()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
 
-    assert (1, [("later", 8.0, os._exit, 1), ("stop",)]) == asyncio.run(run())
+    assert (1, ["asked", *words]) == (ended.returncode, ended.stdout.splitlines()), ended.stderr
 
 
 def test_the_collector_leaves_alone_what_lives_long():

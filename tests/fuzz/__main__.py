@@ -1,12 +1,14 @@
 """The long fuzz, coverage-guided by atheris: ``python -m tests.fuzz [--inputs N] [--quiet N] [target …]``.
 
 Each target runs in processes of its own until it has had its inputs and no new edge has come for so many.
-What was found stays in ``build/fuzz``; ``--keep`` writes it to ``corpus/``, where it is tests.
+What was found stays in ``build/fuzz``, where a run that was stopped goes on;
+``--keep`` writes it to ``corpus/``, where it is tests.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -30,11 +32,15 @@ def command(target: str, *arguments: object) -> list[str]:
 
 
 def fuzz(target: str, inputs: int, quiet: int) -> tuple[int, int, int]:
-    """Run one target; return how many inputs it had, how many edges they reached, and when the last one came."""
-    folder = WORK / target
+    """Run one target; return how many inputs it had, how many edges they reached, and when the last one came.
+
+    It goes on from where an earlier run was stopped.
+    """
+    folder, notes = WORK / target, WORK / f"{target}.json"
     folder.mkdir(parents=True, exist_ok=True)
     corpus.unpack(target, folder)
-    done, edges, last, shown = 0, 0, 0, time.monotonic()
+    done, edges, last = json.loads(notes.read_text()) if notes.exists() else (0, 0, 0)
+    shown = time.monotonic()
     while done < inputs or done - last < quiet:
         before = done
         for ran, reached in bout(target, folder):
@@ -43,7 +49,9 @@ def fuzz(target: str, inputs: int, quiet: int) -> tuple[int, int, int]:
                 edges, last = reached, done
             if time.monotonic() - shown > 30:
                 print(f"{target}: {done:,} inputs, {edges:,} edges, the last at {last:,}", flush=True)
+                notes.write_text(json.dumps([done, edges, last]))
                 shown = time.monotonic()
+    notes.write_text(json.dumps([done, edges, last]))
     return done, edges, last
 
 
