@@ -35,6 +35,9 @@ _LOST_MAX = 5
 #: How long a batch waits, at most, until what is being committed is. One of so many records is of a backlog: what it
 #: has to say waits for the next flush.
 GIVE_WAY_SECONDS, BACKLOG_RECORDS = 1.0, 2_000
+#: A worker that slept or was away from its broker for so long has not listened; and how long one has to, before it
+#: says of a partition that never had anything that nothing is there.
+DEAF_SECONDS, LISTENED_MS = 1.0, 500
 
 
 def _unheard(*_: Any) -> None:
@@ -271,8 +274,10 @@ class Owners:
         try:
             while self.failure is None:
                 found = list(self.owned.items())
+                pause = interval / max(1, len(found))
                 for key, owned in found:
-                    await asyncio.sleep(interval / len(found))
+                    if await self._sleep(pause) > DEAF_SECONDS:
+                        self._was_deaf()
                     if self.owned.get(key) is not owned:
                         continue
                     if self.ready:
@@ -280,32 +285,40 @@ class Owners:
                     if owned.unit.work and owned.task is None:
                         self.kick(owned)
                 if not found:
-                    await asyncio.sleep(interval)
+                    await asyncio.sleep(pause)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001
             await self.fail(error)
 
-    def _idle(self, owned: Owned) -> None:
-        """Only at the end of all its sources may a unit be told that time has passed."""
-        silent_ms = int((time.monotonic() - owned.heard) * 1000)
-        never = not owned.gave_time and owned.unit.clockless
-        patient = self.options.idle_timeout_ms
-        if not never and (not patient or silent_ms < patient):
-            return
-        if not self._at_end(owned):
-            return
-        owned.gave_time = True
-        owned.heard = time.monotonic()
-        owned.unit.idle(silent_ms)
+    @staticmethod
+    async def _sleep(seconds: float) -> float:
+        """Sleep, and return by how much it was overslept."""
+        due = time.monotonic() + seconds
+        await asyncio.sleep(seconds)
+        return time.monotonic() - due
 
-    def _at_end(self, owned: Owned) -> bool:
-        topic = owned.stage.clock_topic
+    def _was_deaf(self) -> None:
+        """Begin to listen anew: nobody knows whether it was silent."""
+        for owned in self.owned.values():
+            owned.heard = time.monotonic()
+
+    def _idle(self, owned: Owned) -> None:
+        """Tell a unit that time has passed: whoever has listened to the end of its source all the while may do so."""
+        topic, now = owned.stage.clock_topic, time.monotonic()
         at = owned.unit.next.get(topic)
-        if at is None or topic in owned.seeking:
-            return False
-        span = self.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
-        return span is not None and span.seen >= span.end
+        span = None if at is None else self.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
+        if span is None or topic in owned.seeking or not 0 <= span.age_ms <= DEAF_SECONDS * 1000:
+            owned.heard = now
+            return
+        silent_ms = int((now - owned.heard) * 1000)
+        patience_ms = self.options.idle_timeout_ms
+        if owned.unit.clockless and not owned.gave_time:
+            patience_ms = LISTENED_MS
+        if not patience_ms or silent_ms < patience_ms or span.seen < span.end:
+            return
+        owned.gave_time, owned.heard = True, now
+        owned.unit.idle(silent_ms)
 
     # ---------------------------------------------------------------- failure
 

@@ -6,6 +6,7 @@ takes each away and sees its check fail.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -53,12 +54,15 @@ class Span(NamedTuple):
         Last stable offset: end of what readers of committed records can see.
     end
         High watermark, behind what an open transaction upstream may still bring.
+    age_ms
+        How long ago that was, by a clock that may jump.
 
     """
 
     seen: int
     stable: int
     end: int
+    age_ms: int
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -104,10 +108,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if read_to is None or not subscription.is_assigned(tp):
             return None
         state = subscription.subscription.assignment.state_value(tp)
-        stable, end = state.lso, state.highwater
-        if stable is None or end is None:
+        stable, end, answered_ms = state.lso, state.highwater, state.timestamp
+        if stable is None or end is None or answered_ms is None:
             return None
-        return Span(max(at, read_to) if at >= self._handed_out.get(tp, 0) else at, stable, end)
+        seen = max(at, read_to) if at >= self._handed_out.get(tp, 0) else at
+        return Span(seen, stable, end, int(time.time() * 1000) - answered_ms)
 
 
 class Consumer(driver.Consumer):

@@ -23,19 +23,19 @@ def owners(*, at, span, ready=True):
 @pytest.mark.parametrize(
     ("span", "waiting"),
     [
-        pytest.param(Span(7, 7, 7), 0, id="all is folded"),
-        pytest.param(Span(7, 10, 12), 3, id="three can be read"),
-        pytest.param(Span(9, 8, 8), 0, id="the end is older than the position"),
+        pytest.param(Span(7, 7, 7, 0), 0, id="all is folded"),
+        pytest.param(Span(7, 10, 12, 0), 3, id="three can be read"),
+        pytest.param(Span(9, 8, 8, 0), 0, id="the end is older than the position"),
     ],
 )
 def test_what_waits_is_counted_to_the_end_of_what_can_be_read(span, waiting):
     assert {TP0: waiting} == lags(owners(at=7, span=span))
 
 
-@pytest.mark.parametrize(("at", "span"), [(None, Span(7, 7, 7)), (7, None)])
+@pytest.mark.parametrize(("at", "span"), [(None, Span(7, 7, 7, 0)), (7, None)])
 def test_nothing_is_said_of_a_partition_that_was_not_read_yet(at, span):
     assert {} == lags(owners(at=at, span=span))
 
 
 def test_nothing_is_said_while_partitions_change_hands():
-    assert {} == lags(owners(at=7, span=Span(7, 7, 7), ready=False))
+    assert {} == lags(owners(at=7, span=Span(7, 7, 7, 0), ready=False))
