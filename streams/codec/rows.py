@@ -6,17 +6,19 @@ name. Keys begin with a letter that says what the row holds:
 ====  =====================================  =======================================
 key   holds                                  written
 ====  =====================================  =======================================
-p, q  cells by the second, by the minute     once, what a flush has added
+d     cells of a day                         once, what a flush has added
 r     as_of and newest event time            when a window of the instrument changed
 i     the number of an instrument            once
 h     closed hours of one instrument, day    when an hour closed
 s     identities accepted by one flush       once
 c     one scope and side's cascade           when it changed
-m     a market minute (stage 2)              when it changed
+g     growth by exchange (stage 2)           once, what a flush has heard
 b     on-time totals by asset (stage 2)      once, what a flush has heard
 e     a venue's feed (stage 2)               when anything was heard of it
 f, x  crowding, context                      by their own code
 ====  =====================================  =======================================
+
+Format 1 had ``p``, ``q`` and ``m`` in place of ``d`` and ``g`` (``units.older``).
 """
 
 from __future__ import annotations
@@ -33,12 +35,13 @@ from streams.core.breadth import AssetCells
 from streams.core.cells import LONG_COUNT, LONG_USD, SHORT_COUNT, SHORT_USD, Cells, Lines
 from streams.core.events import Instrument
 
-VERSION: Final = 1
+#: Of the newest format that is understood. What has not changed since the first still says 1.
+VERSION: Final = 2
 COMMIT: Final = b"\x00commit"
 OWNER: Final = b"\x00owner"
 
 Ints = NDArray[np.int64]
-_V = bytes([VERSION])
+_V, _V2 = bytes([1]), bytes([2])
 _CELL = np.dtype(
     [
         ("second", "<u4"),
@@ -51,7 +54,8 @@ _CELL = np.dtype(
         ("largest", "<i8"),
     ]
 )
-_SINGLE = np.dtype([("second", "<u4"), ("row", "<u4"), ("band", "<u4"), ("usd", "<i8")])
+_SINGLE = np.dtype([("second", "<u4"), ("row", "<u4"), ("band", "<u4"), ("usd", "<u8")])
+_SINGLE_1 = np.dtype([("second", "<u4"), ("row", "<u4"), ("band", "<u4"), ("usd", "<i8")])
 _SUMS = ("long", "short", "longs", "shorts")
 _GROWN = np.dtype(
     [
@@ -124,38 +128,40 @@ def entry_number(key: bytes) -> int:
     return number
 
 
-def cells_row(kind: bytes, number: int, lines: Lines) -> tuple[bytes, bytes]:
-    """Return entry ``number`` of cells: kind ``p`` by the second, ``q`` by the minute.
+def cells_row(lines: Lines) -> bytes:
+    """Return cells; the more alike those that follow each other are, the less is left of them when compressed.
 
-    Most cells are one liquidation: its side is the sign of its money, and it is the largest itself.
+    Most cells are one liquidation: the lowest bit of its money says its side, and it is the largest itself.
     """
     single = lines.sums[:, LONG_COUNT] + lines.sums[:, SHORT_COUNT] == 1
     ones, more = np.empty(int(single.sum()), _SINGLE), np.empty(int((~single).sum()), _CELL)
     for packed, mine in ((ones, single), (more, ~single)):
         packed["second"], packed["row"], packed["band"] = lines.second[mine], lines.row[mine], lines.band[mine]
-    usd = lines.sums[single]
-    # Money may be zero: the side of one that is nothing is told by the lowest number there is.
-    ones["usd"] = np.where(usd[:, LONG_COUNT] == 1, usd[:, LONG_USD], -1 - usd[:, SHORT_USD])
+    usd = lines.sums[single].astype(np.uint64)
+    ones["usd"] = (usd[:, LONG_USD] + usd[:, SHORT_USD]) * np.uint64(2) + usd[:, SHORT_COUNT]
     for at, name in enumerate(_SUMS):
         more[name] = lines.sums[~single, at]
     more["largest"] = lines.largest[~single]
-    return entry_key(kind, number), _V + _LENGTH.pack(len(ones)) + _by_byte(ones) + _by_byte(more)
+    return _V2 + _LENGTH.pack(len(ones)) + _by_byte(ones) + _by_byte(more)
 
 
-def parse_cells(key: bytes, value: bytes) -> tuple[int, Lines]:
-    """Return (number, cells) of such an entry; the cells may be in any order."""
-    value = body(value)
+def parse_cells(value: bytes) -> Lines:
+    """Return the cells of such a row, those of single liquidations first."""
+    first, value = value[0] < VERSION, body(value)
     end = _LENGTH.size + _LENGTH.unpack_from(value)[0] * _SINGLE.itemsize
-    ones, more = _from_bytes(value[_LENGTH.size : end], _SINGLE), _from_bytes(value[end:], _CELL)
-    sums = np.zeros((len(ones), 4), np.int64)
-    usd = ones["usd"].astype(np.int64)
-    short = (usd < 0).astype(np.int64)
-    largest = np.where(short, -1 - usd, usd)
+    ones = _from_bytes(value[_LENGTH.size : end], _SINGLE_1 if first else _SINGLE)
+    more = _from_bytes(value[end:], _CELL)
+    sums, usd = np.zeros((len(ones), 4), np.int64), ones["usd"]
+    if first:  # the money of a short was told by a negative number
+        short = (usd < 0).astype(np.int64)
+        largest = np.where(usd < 0, -1 - usd, usd)
+    else:
+        short, largest = (usd & np.uint64(1)).astype(np.int64), (usd >> np.uint64(1)).astype(np.int64)
     lines = np.arange(len(ones))
     sums[lines, LONG_USD + short], sums[lines, LONG_COUNT + short] = largest, 1
     row, band, second = (np.concatenate((ones[at], more[at])).astype(np.int64) for at in ("row", "band", "second"))
     largest = np.concatenate((largest, more["largest"].astype(np.int64)))
-    return entry_number(key), Lines(row, band, second, np.concatenate((sums, _sums(more))), largest)
+    return Lines(row, band, second, np.concatenate((sums, _sums(more))), largest)
 
 
 def known_row(instrument: Instrument, row: int) -> tuple[bytes, bytes]:
@@ -207,16 +213,21 @@ def parse_hours(value: bytes) -> tuple[int, dict[int, int]]:
 
 
 def identities_row(number: int, identity: NDArray[np.uint64], time_ms: Ints) -> tuple[bytes, bytes]:
-    """Return the row of the identities that flush ``number`` accepted, with their event times."""
+    """Return the row of the identities that flush ``number`` accepted, with their event times.
+
+    They stand in order of time, each by how long after the one before it, which is less to keep than when.
+    """
+    order = np.argsort(time_ms, kind="stable")
     packed = np.empty(len(identity), _TWIN)
-    packed["identity"], packed["time"] = identity, time_ms
-    return entry_key(b"s", number), _V + _by_byte(packed)
+    packed["identity"], packed["time"] = identity[order], np.diff(time_ms[order], prepend=0)
+    return entry_key(b"s", number), _V2 + _by_byte(packed)
 
 
 def parse_identities(key: bytes, value: bytes) -> tuple[int, NDArray[np.uint64], Ints]:
     """Return (number, identities, event times) of an identities row."""
     packed = _from_bytes(body(value), _TWIN)
-    return entry_number(key), packed["identity"].astype(np.uint64), packed["time"].astype(np.int64)
+    time_ms = packed["time"].astype(np.int64)
+    return entry_number(key), packed["identity"].astype(np.uint64), time_ms if value[0] < VERSION else time_ms.cumsum()
 
 
 def cascade_key(scope: str, key: str, side: int) -> bytes:
@@ -240,12 +251,17 @@ def json_row(content: Any) -> bytes:
     return _V + json.dumps(content, separators=(",", ":")).encode()
 
 
+def commit_row(content: Any) -> tuple[bytes, bytes]:
+    """Return the row that says where a unit stands: by its version, a program before this one knows to keep off."""
+    return COMMIT, _V2 + json_row(content)[1:]
+
+
 def parse_json(value: bytes) -> Any:
     """Return what ``json_row`` was given."""
     return json.loads(body(value))
 
 
-# -------------------------------------------------------------------- growth (pane-snapshots), market minutes, assets
+# -------------------------------------------------------------------- growth and assets (pane-snapshots, stage 2)
 
 
 def growth_row(exchanges: list[str], cells: Cells) -> bytes:
@@ -290,16 +306,6 @@ def _parse_named(value: bytes, kind: np.dtype[Any]) -> tuple[list[str], NDArray[
     value = body(value)
     end = _LENGTH.size + _LENGTH.unpack_from(value)[0]
     return json.loads(value[_LENGTH.size : end]), _from_bytes(value[end:], kind)
-
-
-def market_minute_key(minute: int, number: int = 0) -> bytes:
-    """Return the key of a minute of stage 2, or of what did not fit into its first row."""
-    return b"m" + _MINUTE.pack(minute) + bytes([number] if number else [])
-
-
-def parse_market_minute_key(key: bytes) -> tuple[int, int]:
-    """Return (minute, number) of such a key."""
-    return _MINUTE.unpack_from(key, 1)[0], key[-1] if len(key) > 1 + _MINUTE.size else 0
 
 
 def watermark_row(clock_ms: int | None, partitions: int) -> bytes:

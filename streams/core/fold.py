@@ -70,7 +70,7 @@ class Fold:
         self._growth, self._asset_growth = Growth(), AssetGrowth()
         self._waiting: list[Stretch] = []
         self._held = np.zeros((0, 2), np.int64)  # micro-USD of those by asset and side
-        self._added: tuple[list[Cells], list[Cells]] = [], []
+        self._added: list[Cells] = []
         self.new_identities: list[tuple[NDArray[np.uint64], Ints]] = []
 
     @property
@@ -243,7 +243,7 @@ class Fold:
         for minutes, cells in enumerate((where(every, ~late), where(every, late)) if late.any() else (every,)):
             found = joined([cells])
             panes.add(found, minutes=bool(minutes))
-            self._added[minutes].append(found)
+            self._added.append(found)
         exchange = panes.exchange_of_row[stretch.row]
         self._growth.add(exchange, second, stretch.sums, stretch.largest, stretch.on_time)
         self._asset_growth.add(stretch.asset, second, stretch.sums, stretch.largest, stretch.on_time)
@@ -251,12 +251,13 @@ class Fold:
     def added(self) -> Cells:
         """Return what has been added since the panes were settled."""
         self._add_waiting()
-        return joined([*self._added[0], *self._added[1]])
+        return joined(self._added)
 
-    def settle(self) -> tuple[Cells, Cells, set[int]]:
-        """Settle the panes; return what is new by the second and by the minute, and the rows that lost something."""
-        panes = self.panes
-        seconds, late = (joined(parts) for parts in self._added)
-        self._added = [], []
-        turned, gone = panes.settle()
-        return seconds, joined([late, turned]), gone
+    def settle(self) -> tuple[Cells, set[int]]:
+        """Settle the panes; return what was added since they were, and the rows that have lost something."""
+        added, self._added = self.added(), []
+        return added, self._panes.settle()
+
+    def write_again(self, cells: Cells) -> None:
+        """Let the next flush find cells that the panes have as if they had been added now."""
+        self._added.append(cells)

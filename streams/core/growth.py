@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.core.cells import Cells, distinct, joined, part, runs
+from streams.core.cells import Cells, distinct, joined
 from streams.core.windows import MINUTE
 
 Ints = NDArray[np.int64]
@@ -38,10 +37,3 @@ def newest_of_minutes(cells: Cells) -> Iterator[tuple[int, Ints]]:
     for number in distinct(exchange):
         second = cells.second[exchange == number]  # sorted
         yield number, second[np.append(np.flatnonzero(np.diff(second // MINUTE)), len(second) - 1)]
-
-
-def by_minute(cells: Cells) -> Iterator[tuple[int, Cells]]:
-    """Yield (minute, its cells), oldest first."""
-    minutes, first = runs(cells.second // MINUTE)
-    for minute, (start, end) in zip(minutes.tolist(), pairwise([*first.tolist(), len(cells.slot)]), strict=True):
-        yield minute, part(cells, start, end)

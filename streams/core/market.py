@@ -28,14 +28,13 @@ from numpy.typing import NDArray
 from streams.core.baseline import Baseline
 from streams.core.breadth import AssetCells, Breadth
 from streams.core.cascade import CascadeRule
-from streams.core.cells import NO_PRICE, Cells, Waiting, distinct, in_order_of_time, part, runs, where
+from streams.core.cells import NO_PRICE, Cells, Waiting, distinct, joined, part, runs, where
 from streams.core.edges import edges
 from streams.core.events import Instrument, Scope
 from streams.core.follow import STAGE_2, Follower, Notice, in_order
-from streams.core.growth import by_minute
 from streams.core.panes import Panes
 from streams.core.stretch import Stretch
-from streams.core.windows import FIVE_MINUTES, HOUR, MINUTE
+from streams.core.windows import FIVE_MINUTES, HOUR, MINUTE, minutes_kept
 
 Ints = NDArray[np.int64]
 #: Key of the scope MARKET.
@@ -50,9 +49,6 @@ class Market:
     ----------
     grown
         Long and short micro-USD of everything that was ever reported.
-    changed_minutes
-        Minutes whose state rows must be written.
-
     """
 
     def __init__(self, rules: dict[Scope, CascadeRule], lateness_ms: int) -> None:
@@ -67,10 +63,9 @@ class Market:
         self.breadth = Breadth()
         self.follower = Follower(self.decided, self.baseline, rules, 0, STAGE_2, self.breadth)
         self.grown = np.zeros(2, np.int64)
-        self.changed_minutes: set[int] = set()
+        self._new: list[Cells] = []
         #: What the clock has not reached; slots are rows.
         self._told_waiting, self._decided_waiting = Waiting(), Waiting()
-        self._written: set[int] = set()  # minutes that have a state row
 
     def row(self, exchange: str) -> int:
         name = Instrument(exchange, "", ALL)
@@ -90,11 +85,17 @@ class Market:
         some.
         """
         row = np.array([self.row(name) for name in exchanges], np.int64)[cells.slot >> 1]
-        found = cells._replace(slot=row)
+        timely = (cells.slot % 2 == 1) & (cells.second >= self.closed)
         self.grown += cells.sums[:, :2].sum(axis=0)
-        self.changed_minutes.update(np.unique(cells.second // MINUTE).tolist())
+        self._hear(cells._replace(slot=row * 2 + timely))
+
+    def _hear(self, cells: Cells, *, new: bool = True) -> None:
+        """Take in cells; slots are rows × 2, and one more for what decisions hear of."""
+        if new:
+            self._new.append(cells)
+        found = cells._replace(slot=cells.slot >> 1)
         self._told_waiting.add(found)
-        self._decided_waiting.add(where(found, (cells.slot % 2 == 1) & (cells.second >= self.closed)))
+        self._decided_waiting.add(where(found, cells.slot % 2 == 1))
 
     def grow_assets(self, assets: list[str], cells: AssetCells) -> None:
         """Hear by how much seconds of assets have grown on time; what is decided stays as it was."""
@@ -182,45 +183,25 @@ class Market:
 
     # ---------------------------------------------------------------- state
 
-    def minutes(self) -> dict[int, tuple[list[str], Cells]]:
-        """Return all that is known of the minutes that have changed; even slots are told, odd ones decided."""
-        if not self.changed_minutes:
-            return {}
-        minutes = np.array(sorted(self.changed_minutes), np.int64)
-        self._written |= self.changed_minutes
-        self.changed_minutes.clear()
-        # Partitions that are far apart in time change a stretch each.
-        cuts = [0, *(np.flatnonzero(np.diff(minutes) > 1) + 1).tolist(), len(minutes)]
-        parts = []
-        for first, end in pairwise(cuts):
-            span = int(minutes[first]) * MINUTE, int(minutes[end - 1] + 1) * MINUTE
-            for timely, panes, waiting in (
-                (0, self.told, self._told_waiting),
-                (1, self.decided, self._decided_waiting),
-            ):
-                held = panes.between(*span) + waiting.between(*span)
-                parts += [cells._replace(slot=cells.slot * 2 + timely) for cells in held]
-        names = [instrument.exchange for instrument in self.told.instruments]
-        return {minute: (names, cells) for minute, cells in by_minute(in_order_of_time(parts))}
+    def take(self) -> Cells:
+        """Return what was heard since the last flush, summed up; slots are rows × 2, and one more for the on-time."""
+        new, self._new = self._new, []
+        return joined(new)
 
-    def settle(self) -> list[int]:
-        """Forget what no window can see; return the minutes of which nothing is left."""
+    def settle(self) -> int:
+        """Forget what no window can see; return the last second that none of them can."""
         for panes in (self.told, self.decided):
             panes.settle()
         self.breadth.forget(self.closed)
-        spans = [panes.span() for panes in (self.told, self.decided)]
-        oldest = min((first for first, last in spans if last >= 0), default=self.told.newest or 0) // MINUTE
-        gone = sorted(minute for minute in self._written if minute < oldest)
-        self._written.difference_update(gone)
-        return gone
+        newest = [panes.newest for panes in (self.told, self.decided) if panes.newest is not None]
+        return minutes_kept(min(newest)) * MINUTE - 1 if self.told.newest is not None else -1
 
-    def resume(self, clock_ms: int, closed: int, minutes: list[tuple[list[str], Cells]]) -> None:
-        """Go on from where a flush stood: nothing is announced again, nothing has changed."""
-        for exchanges, cells in minutes:
-            row = np.array([self.row(name) for name in exchanges], np.int64)[cells.slot >> 1]
-            self._written.update((cells.second // MINUTE).tolist())
-            for timely, waiting in ((0, self._told_waiting), (1, self._decided_waiting)):
-                waiting.add(where(cells._replace(slot=row), cells.slot % 2 == timely))
+    def resume(self, clock_ms: int, closed: int, cells: Cells, *, new: bool = False) -> None:
+        """Go on from where a flush stood: nothing is announced again, nothing has changed.
+
+        Cells are as ``take`` returns them; ``new`` ones are to be written again.
+        """
+        self._hear(cells, new=new)
         self.clock_ms, self.closed = clock_ms, closed
         if clock_ms >= 0:
             self._resume(self.told, self._told_waiting.take_before(clock_ms // 1000 + 1), clock_ms // 1000)

@@ -134,19 +134,17 @@ class Panes:
                 for cells in self.between(start, end):
                     self._leave(window, cells)
 
-    def settle(self) -> tuple[Cells, set[int]]:
+    def settle(self) -> set[int]:
         """Turn seconds that have left the sliding hour into minutes, and drop what has left every window.
 
-        To be called when a flush has said what has changed. Returns the minutes that came of seconds, and the rows of
-        what was dropped.
+        To be called when a flush has said what has changed. Returns the rows of what was dropped.
         """
         if self.newest is None:
-            return joined([]), set()
+            return set()
         old = self._seconds.take_before(seconds_kept(self.newest))
-        turned = joined([old._replace(second=old.second - old.second % MINUTE)])
-        self._minutes.add(turned)
+        self._minutes.add(joined([old._replace(second=old.second - old.second % MINUTE)]))
         gone = self._minutes.take_before(minutes_kept(self.newest) * MINUTE)
-        return turned, set(self.row_of(gone.slot).tolist())
+        return set(self.row_of(gone.slot).tolist())
 
     def between(self, start: int, end: int) -> list[Cells]:
         """Return all cells of seconds [start, end), in parts, to be read only."""

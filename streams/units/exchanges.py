@@ -11,7 +11,7 @@ from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.core.cascade import CascadeRule, Phase
-from streams.core.cells import Cells, part, where
+from streams.core.cells import Cells, joined
 from streams.core.context import Before
 from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
@@ -19,12 +19,11 @@ from streams.core.events import Instrument, Scope
 from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
 from streams.core.follow import Notice
 from streams.core.growth import newest_of_minutes
-from streams.core.journal import Journal
 from streams.core.market import ALL, Market
-from streams.core.windows import MINUTE
-from streams.units import keep
+from streams.core.windows import HOUR, MINUTE
+from streams.units import keep, older
 from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
-from streams.units.to_market import GROWN_MAX, LATER
+from streams.units.to_market import LATER
 from streams.units.unit import Flush, Message, Tally
 from streams.units.windows import Changed, WindowRows
 
@@ -59,8 +58,8 @@ class Exchanges:
         self.tally = Tally()
         self.context: dict[str, Record] = {}
         self._rows: dict[bytes, bytes | None] = {}
-        self._parts: dict[int, int] = {}  # rows of a minute that needs several
-        self._asset_journal = Journal()
+        self._grown = keep.grown_entries(self.market)
+        self._assets = keep.asset_entries(self.market.breadth)
         self._messages: list[Message] = []
         self._touched = False
         self.urgent = False
@@ -189,36 +188,22 @@ class Exchanges:
             flush.rows.append(codec.instrument_row(instrument, int(market.told.as_of[row]), 0))
         flush.messages += self._windows()
         flush.rows += list(self._rows.items())
-        flush.rows += self._minute_rows()
         self._rows = {}
-        flush.rows += keep.asset_rows(market.breadth, self._asset_journal, market.closed)
+        flush.rows += self._grown.add(market.take())
+        flush.rows += self._grown.expired(market.settle())
+        flush.rows += self._assets.add(market.breadth.take())
+        flush.rows += self._assets.expired(market.closed - HOUR)
         flush.rows += keep.hour_rows(market.baseline, market.decided.instruments)
         flush.rows += keep.cascade_rows(market.follower.machines, market.follower.changed, {})
         flush.rows += keep.forgotten_cascades(market.follower.machines, market.clock_ms)
-        for minute in market.settle():
-            flush.rows += [(codec.market_minute_key(minute, at), None) for at in range(self._parts.pop(minute, 1))]
         since = (market.told.newest or 0) // MINUTE - _BY_SECOND_MINUTES
         flush.rows += [
             codec.feed_row(name, self.feeds.known[name].to_json(since)) for name in sorted(self.feeds.changed)
         ]
         self.feeds.changed.clear()
-        flush.rows.append(
-            (codec.COMMIT, codec.json_row({"next": self.next, "clock": market.clock_ms, "closed": market.closed}))
-        )
+        commit = {"next": self.next, "clock": market.clock_ms, "closed": market.closed}
+        flush.rows.append(codec.commit_row(commit))
         return flush
-
-    def _minute_rows(self) -> list[tuple[bytes, bytes | None]]:
-        """Return the minutes that have changed; a row must fit into a message, however many exchanges there are."""
-        found: list[tuple[bytes, bytes | None]] = []
-        for minute, (names, cells) in self.market.minutes().items():
-            count, before = -(-len(cells.slot) // GROWN_MAX) or 1, self._parts.get(minute, 1)
-            for at in range(max(count, before)):
-                some = part(cells, at * GROWN_MAX, (at + 1) * GROWN_MAX)
-                value = codec.growth_row(names, some) if at < count else None
-                found.append((codec.market_minute_key(minute, at), value))
-            if count > 1 or before > 1:
-                self._parts[minute] = count
-        return found
 
     def _windows(self) -> list[Message]:
         panes = self.market.told
@@ -253,9 +238,8 @@ class Exchanges:
                 row = 0 if name == ALL else market.row(name)
                 market.follower.restore((Scope(scope), name, side), keep.machine_of(codec.parse_json(value)), 0, row)
         self.stale = self.feeds.silent
-        minutes = self._restore_minutes(rows)
-        market.resume(commit["clock"], commit["closed"], minutes)
-        keep.restore_assets(market.breadth, self._asset_journal, rows, market.closed)
+        self._restore_grown(rows, commit["clock"], commit["closed"])
+        keep.restore_assets(market.breadth, self._assets, rows, market.closed)
         for key, value in rows.items():
             if key[:1] == b"r":
                 instrument, as_of, _ = codec.parse_instrument_row(key, value)
@@ -266,19 +250,16 @@ class Exchanges:
         if commit["closed"] >= 0:
             keep.restore_hours(market.baseline, market.decided, hours, commit["closed"] * 1000)
 
-    def _restore_minutes(self, rows: Mapping[bytes, bytes]) -> list[tuple[list[str], Cells]]:
-        minutes = []
-        for key, value in sorted(rows.items()):
-            if key[:1] == b"m":
-                minutes.append(codec.parse_growth(value))
-                minute, at = codec.parse_market_minute_key(key)
-                if at:
-                    self._parts[minute] = max(at + 1, self._parts.get(minute, 1))
-        for exchanges, cells in minutes:
-            for exchange, seconds in newest_of_minutes(where(cells, cells.slot % 2 == 0)):
-                self.feeds.resume(exchanges[exchange], *(seconds * 1000).tolist())
+    def _restore_grown(self, rows: Mapping[bytes, bytes], clock_ms: int, closed: int) -> None:
+        market = self.market
+        old = {key: codec.parse_growth(value) for key, value in rows.items() if key[:1] == older.MARKET_MINUTES}
+        minutes = joined([keep.rows_of_market(market, names, cells) for names, cells in old.values()])
+        self._grown.replace(list(old))
+        cells = joined([keep.restore_grown(market, self._grown, rows), older.grown(minutes)])
+        market.resume(clock_ms, closed, cells, new=bool(old))
+        for row, seconds in newest_of_minutes(cells):
+            self.feeds.resume(market.told.instruments[row].exchange, *(seconds * 1000).tolist())
         self.feeds.changed.clear()
-        return minutes
 
 
 def _after(known: Before, latest: Before) -> Record:

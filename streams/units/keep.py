@@ -10,32 +10,50 @@ import numpy as np
 
 from streams.codec import rows as codec
 from streams.core.baseline import HOUR_MS, Baseline
-from streams.core.breadth import AssetCells, Breadth
+from streams.core.breadth import AssetCells, Breadth, in_order_of_time
 from streams.core.breadth import part as asset_part
 from streams.core.cascade import CascadeState
-from streams.core.cells import Cells, Lines, joined, part
+from streams.core.cells import Cells, Lines, joined, where
 from streams.core.events import Instrument, Scope
 from streams.core.fold import Fold
-from streams.core.journal import Journal
 from streams.core.machine import Machine
+from streams.core.market import Market
 from streams.core.panes import Panes
-from streams.core.windows import DAY_MS, HOUR, MINUTE, minutes_kept, seconds_kept
+from streams.core.windows import DAY_MS, MINUTE, minutes_kept, seconds_kept
+from streams.units import older
+from streams.units.entries import Entries, Rows
 
-Rows = list[tuple[bytes, bytes | None]]
 MINUTE_MS = 60_000
-#: Kinds of entries of cells.
-SECONDS, MINUTES = b"p", b"q"
-#: Kind of the entries of assets (stage 2).
-ASSETS = b"b"
-
-
+#: Kinds of entries: cells of a day; of assets and of exchanges (stage 2).
+CELLS, ASSETS, GROWN = b"d", b"b", b"g"
 #: Identities and cells in one row, 16 and up to 44 bytes each: a row must fit into a message.
 ENTRY_MAX = 4_096
-#: Cells of assets in one row or message, 14 bytes each.
-ASSETS_MAX = 16_384
+#: Cells that are restored at once, so that a day of them is never held twice.
+RESTORED_MAX = 500_000
+#: Cells of assets in one row or message, 14 bytes each; and of exchanges, 38.
+ASSETS_MAX = GROWN_MAX = 16_384
 
 
-def pane_rows(fold: Fold, journals: Mapping[bytes, Journal]) -> Rows:
+def cell_entries() -> Entries[Lines]:
+    """Return the entries of stage 1's cells."""
+    return Entries(CELLS, codec.cells_row, ENTRY_MAX)
+
+
+def asset_entries(breadth: Breadth) -> Entries[AssetCells]:
+    """Return the entries of what stage 2 hears of assets."""
+    return Entries(ASSETS, lambda cells: codec.assets_row(list(breadth.names), cells), ASSETS_MAX)
+
+
+def grown_entries(market: Market) -> Entries[Cells]:
+    """Return the entries of what stage 2 hears of exchanges; slots as ``Market.take`` returns them."""
+
+    def pack(cells: Cells) -> bytes:
+        return codec.growth_row([instrument.exchange for instrument in market.told.instruments], cells)
+
+    return Entries(GROWN, pack, GROWN_MAX)
+
+
+def pane_rows(fold: Fold, entries: Entries[Lines]) -> Rows:
     """Let the panes settle; return what a flush has added, the instruments that have changed, and tombstones.
 
     ``as_of`` of an instrument is kept while anything of its asset is: it may be the asset's.
@@ -45,26 +63,19 @@ def pane_rows(fold: Fold, journals: Mapping[bytes, Journal]) -> Rows:
     fold.screen.new_instruments.clear()
     for row in np.flatnonzero(panes.changed).tolist():
         found.append(codec.instrument_row(panes.instruments[row], int(panes.as_of[row]), int(panes.newest_ms[row])))
-    seconds, minutes, gone = fold.settle()
-    for kind, cells in ((SECONDS, seconds), (MINUTES, minutes)):
-        for start in range(0, len(cells.slot), ENTRY_MAX):
-            lines = panes.lines(part(cells, start, start + ENTRY_MAX))
-            found.append(codec.cells_row(kind, journals[kind].number(int(lines.second[-1])), lines))
-        for number in journals[kind].expired(_kept(panes, kind) - 1):
-            found.append((codec.entry_key(kind, number), None))
+    added, gone = fold.settle()
+    lines = panes.lines(added)
+    # So neighbours are alike, and what is left of them when compressed is little.
+    order = np.argsort(lines.row << 32 | lines.band, kind="stable")
+    found += entries.add(Lines(*(column.take(order, axis=0) for column in lines)))
+    if panes.newest is not None:
+        found += entries.expired(minutes_kept(panes.newest) * MINUTE - 1)
     empty = {int(panes.asset_of_row[row]) for row in gone}
     if empty:
         empty -= set(panes.asset_of_row[panes.filled_rows()].tolist())
     for row in sorted(row for asset in empty for row in panes.rows_of_asset[asset]):
         found.append((codec.instrument_row(panes.instruments[row], 0, 0)[0], None))
     return found
-
-
-def _kept(panes: Panes, kind: bytes) -> int:
-    """Return the first second of which entries of a kind are still needed."""
-    if panes.newest is None:
-        return 0
-    return seconds_kept(panes.newest) if kind == SECONDS else minutes_kept(panes.newest) * MINUTE
 
 
 def identity_rows(fold: Fold) -> Rows:
@@ -131,32 +142,40 @@ def machine_of(content: dict[str, Any]) -> Machine:
 
 
 def asset_parts(cells: AssetCells) -> Iterator[AssetCells]:
-    """Yield cells of assets as they fit into rows and messages."""
+    """Yield cells of assets as they fit into messages."""
     for start in range(0, len(cells.slot), ASSETS_MAX):
         yield asset_part(cells, start, start + ASSETS_MAX)
 
 
-def asset_rows(breadth: Breadth, journal: Journal, closed: int) -> Rows:
-    """Return entries of what was heard of assets since the last flush, and tombstones of those that no hour sees."""
-    found, new, names = Rows(), breadth.take(), list(breadth.names)
-    for some in asset_parts(new):
-        number = journal.number(int(some.second.max()))
-        found.append((codec.entry_key(ASSETS, number), codec.assets_row(names, some)))
-    return found + [(codec.entry_key(ASSETS, number), None) for number in journal.expired(closed - HOUR)]
-
-
-def restore_assets(breadth: Breadth, journal: Journal, rows: Mapping[bytes, bytes], closed: int) -> None:
-    """Take up an hour of assets; a version before this one has left none."""
+def restore_assets(
+    breadth: Breadth, entries: Entries[AssetCells], rows: Mapping[bytes, bytes], closed: int
+) -> None:
+    """Take up an hour of assets; the first versions have left none."""
     for key, value in sorted(rows.items()):
         if key[:1] == ASSETS:
             names, cells = codec.parse_assets(value)
-            journal.restore(codec.entry_number(key), int(cells.second.max()))
-            breadth.resume(names, cells, closed)
+            entries.restore(key, cells)
+            breadth.resume(names, in_order_of_time([cells]), closed)
 
 
-def restore(
-    fold: Fold, journals: Mapping[bytes, Journal], rows: Mapping[bytes, bytes], clock_ms: int | None
-) -> None:
+def restore_grown(market: Market, entries: Entries[Cells], rows: Mapping[bytes, bytes]) -> Cells:
+    """Return what stage 2 has heard of exchanges, as ``Market.take`` returns it."""
+    parts = []
+    for key, value in sorted(rows.items()):
+        if key[:1] == GROWN:
+            names, cells = codec.parse_growth(value)
+            entries.restore(key, cells)
+            parts.append(rows_of_market(market, names, cells))
+    return joined(parts)
+
+
+def rows_of_market(market: Market, names: list[str], cells: Cells) -> Cells:
+    """Return cells with the market's rows in place of numbers in a list of names."""
+    row = np.array([market.row(name) for name in names], np.int64)[cells.slot >> 1]
+    return cells._replace(slot=row * 2 + cells.slot % 2)
+
+
+def restore(fold: Fold, entries: Entries[Lines], rows: Mapping[bytes, bytes], clock_ms: int | None) -> None:
     """Take up a partition's state."""
     if clock_ms is None:
         return
@@ -164,7 +183,7 @@ def restore(
     for key, value in sorted(rows.items()):
         kinds.setdefault(key[:1], []).append((key, value))
     fold.screen.clock_ms = clock_ms
-    _restore_panes(fold, kinds, journals, clock_ms // 1000)
+    _restore_panes(fold, kinds, entries, clock_ms // 1000)
     for key, value in kinds.get(b"r", []):
         instrument, as_of, newest_ms = codec.parse_instrument_row(key, value)
         row = fold.panes.row(instrument)
@@ -183,7 +202,7 @@ def restore(
 
 
 def _restore_panes(
-    fold: Fold, kinds: Mapping[bytes, list[tuple[bytes, bytes]]], journals: Mapping[bytes, Journal], newest: int
+    fold: Fold, kinds: Mapping[bytes, list[tuple[bytes, bytes]]], entries: Entries[Lines], newest: int
 ) -> None:
     """Open the instruments in the order of their numbers and add their cells; nothing has changed by it."""
     panes = fold.panes
@@ -191,17 +210,29 @@ def _restore_panes(
         assert row == panes.row(instrument), instrument
         fold.screen.instruments.add(instrument)
     panes.advance(newest)
-    for kind in (MINUTES, SECONDS):
-        parts = []
-        for key, value in kinds.get(kind, []):
-            number, lines = codec.parse_cells(key, value)
-            journals[kind].restore(number, int(lines.second.max()))
-            # Seconds that have left the sliding hour are among the minutes.
-            inside = lines.second >= _kept(panes, kind)
-            kept = Lines(*(column[inside] for column in lines))
-            parts.append(Cells(panes.slots(kept.row, kept.band), *kept[2:]))
-        panes.add(joined(parts), minutes=kind == MINUTES)
+    parts: list[Cells] = []
+    for key, value in kinds.get(CELLS, []):
+        lines = codec.parse_cells(value)
+        entries.restore(key, lines)
+        parts.append(_cells(panes, lines, newest))
+        if sum(len(each.slot) for each in parts) > RESTORED_MAX:
+            parts = [joined(parts)]
+    old = [_cells(panes, lines, newest) for lines in older.lines(kinds, newest)]
+    if old:
+        fold.write_again(joined(old))
+        entries.replace(older.keys(kinds))
+    found = joined(parts + old)
+    late = found.second < seconds_kept(newest)
+    panes.add(where(found, late), minutes=True)
+    panes.add(where(found, ~late))
     panes.take_changed()
+
+
+def _cells(panes: Panes, lines: Lines, newest: int) -> Cells:
+    """Return what is still remembered of some lines, as it is remembered: by the second or by the minute."""
+    second = np.where(lines.second < seconds_kept(newest), lines.second - lines.second % MINUTE, lines.second)
+    cells = Cells(panes.slots(lines.row, lines.band), second, lines.sums, lines.largest)
+    return where(cells, second >= minutes_kept(newest) * MINUTE)
 
 
 def restore_hours(baseline: Baseline, panes: Panes, found: list[tuple[bytes, bytes]], watermark_ms: int) -> None:

@@ -25,7 +25,6 @@ from streams.core.feeds import Sisters
 from streams.core.fold import Fold, FoldRule
 from streams.core.follow import Notice
 from streams.core.headline import crowded_headline
-from streams.core.journal import Journal
 from streams.units import keep
 from streams.units.to_market import report
 from streams.units.unit import Flush, Message, Tally, WrongTopic
@@ -74,7 +73,7 @@ class Shard:
         self.exchanges: set[str] = set()
         self.sisters = Sisters()
         self.topics: dict[str, str] = {}
-        self._journals = {keep.SECONDS: Journal(), keep.MINUTES: Journal()}
+        self._cells = keep.cell_entries()
         self._window_rows = WindowRows(codecs.encoder, describer)
         self._messages: list[Message] = []
         self._touched = False
@@ -224,7 +223,7 @@ class Shard:
         self._messages = []
         self._touched = self.urgent = False
         flush.messages += report(self)
-        flush.rows += keep.pane_rows(self.fold, self._journals)
+        flush.rows += keep.pane_rows(self.fold, self._cells)
         flush.messages += self._windows()
         flush.rows += keep.identity_rows(self.fold)
         flush.rows += keep.hour_rows(self.fold.baseline, self.fold.panes.instruments)
@@ -232,7 +231,7 @@ class Shard:
         flush.rows += keep.cascade_rows(follower.machines, follower.changed, self._names(follower.changed))
         flush.rows += keep.forgotten_cascades(follower.machines, self.fold.clock_ms)
         flush.rows += self.crowding.dirty_rows() + self.context.dirty_rows()
-        flush.rows.append((codec.COMMIT, self._commit_row()))
+        flush.rows.append(self._commit_row())
         return flush
 
     def _names(self, changed: set[tuple[Scope, str, int]]) -> dict[tuple[Scope, str], Instrument]:
@@ -250,7 +249,7 @@ class Shard:
                     names[Scope.INSTRUMENT, f"{instrument.exchange}|{instrument.symbol}"] = instrument
         return names
 
-    def _commit_row(self) -> bytes:
+    def _commit_row(self) -> tuple[bytes, bytes]:
         content = {
             "next": self.next,
             "clock": self.fold.clock_ms,
@@ -260,7 +259,7 @@ class Shard:
             "ticks": self._ticks,
         }
         self._ticks = []
-        return codec.json_row(content)
+        return codec.commit_row(content)
 
     def _windows(self) -> list[Message]:
         panes = self.fold.panes
@@ -299,4 +298,4 @@ class Shard:
                 self.crowding.load(key, value)
             elif key[:2] == b"x|":
                 self.context.load(key, value)
-        keep.restore(self.fold, self._journals, rows, commit["clock"])
+        keep.restore(self.fold, self._cells, rows, commit["clock"])

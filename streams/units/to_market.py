@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from streams.units.shard import Shard
 
 SNAPSHOTS = "pane-snapshots"
-#: Cells of growth in one message, 38 bytes each: it must fit into one.
-GROWN_MAX = 16_384
 #: Behind the application's name in keys of kinds that the first version does not know: it takes what it does not know
 #: for a watermark, and passes over what is another application's. No application has this in its name.
 LATER = "+"
@@ -26,8 +24,8 @@ def report(shard: Shard) -> list[Message]:
     """Return what there is to hear since the last flush."""
     found: list[Message] = []
     grown = shard.fold.growth.take()
-    for start in range(0, len(grown.second), GROWN_MAX):
-        value = codec.growth_row(shard.fold.exchanges, part(grown, start, start + GROWN_MAX))
+    for start in range(0, len(grown.second), keep.GROWN_MAX):
+        value = codec.growth_row(shard.fold.exchanges, part(grown, start, start + keep.GROWN_MAX))
         found.append(_message(shard, f"g{shard.partition}", value))
     if found:
         found += [*_assets(shard), _context(shard)]

@@ -9,6 +9,7 @@ from streams.codec import rows
 from streams.core.breadth import AssetCells
 from streams.core.cells import Cells, Lines
 from streams.core.events import Instrument
+from tests.codec import older
 
 MINUTE = 29_497_680
 BTC, ODD = Instrument("binance", "BTCUSDT", "BTC"), Instrument("okx", "1000|ПЕПЕ-USDT", "ПЕПЕ")
@@ -30,7 +31,7 @@ placed = st.builds(lambda *where, rest: (*where, *rest), u32, u32, u32, rest=sin
 def test_a_row_of_a_later_version_is_refused_by_name():
     later = bytes([rows.VERSION + 1]) + b"{}"
 
-    with pytest.raises(rows.NewerRow, match="a state row has format 2; this version reads up to 1: run the newer"):
+    with pytest.raises(rows.NewerRow, match="a state row has format 3; this version reads up to 2: run the newer"):
         rows.parse_json(later)
 
 
@@ -45,7 +46,7 @@ def test_keys_of_instruments_say_what_they_hold(number, instrument):
 
 
 def test_keys_of_entries_lie_in_the_order_of_their_numbers():
-    assert rows.entry_key(b"p", 255) < rows.entry_key(b"p", 256) < rows.entry_key(b"q", 0)
+    assert rows.entry_key(b"d", 255) < rows.entry_key(b"d", 256) < rows.entry_key(b"g", 0)
 
 
 @given(st.sampled_from(["SCOPE", "ASSET"]), st.sampled_from(["BTC", "okx|1000|X", ""]), st.integers(0, 1))
@@ -53,18 +54,25 @@ def test_the_key_of_a_cascade_may_hold_bars(scope, key, side):
     assert (scope, key, side) == rows.parse_cascade_key(rows.cascade_key(scope, key, side))
 
 
-@given(st.integers(0, 2**64 - 1), st.sampled_from([b"p", b"q"]), st.lists(placed, max_size=6))
-def test_cells_come_back_whether_of_one_liquidation_or_of_more(number, kind, found):
+@given(st.lists(placed, max_size=6))
+def test_cells_come_back_whether_of_one_liquidation_or_of_more(found):
     row, band, second, sums, largest = (np.array([line[at] for line in found], np.int64) for at in range(5))
-    key, value = rows.cells_row(kind, number, Lines(row, band, second, sums.reshape(-1, 4), largest))
-    same_number, same = rows.parse_cells(key, value)
+    same = rows.parse_cells(rows.cells_row(Lines(row, band, second, sums.reshape(-1, 4), largest)))
 
-    assert (kind, number) == (key[:1], same_number)
     assert sorted(found) == sorted(
         (*where, tuple(sums), largest)
         for *where, sums, largest in zip(*(column.tolist() for column in same), strict=True)
     )
     assert {np.dtype(np.int64)} == {column.dtype for column in same}
+
+
+def test_cells_of_the_first_format_are_read():
+    value = older.cells_row([(7, 3, 9, (0, 5, 0, 1), 5), (8, 3, 10, (6, 0, 1, 0), 6), (8, 4, 10, (6, 1, 2, 1), 4)])
+
+    assert [[7, 8, 8], [3, 3, 4], [9, 10, 10], [5, 6, 4]] == [
+        column.tolist() for name, column in rows.parse_cells(value)._asdict().items() if name != "sums"
+    ]
+    assert [[0, 5, 0, 1], [6, 0, 1, 0], [6, 1, 2, 1]] == rows.parse_cells(value).sums.tolist()
 
 
 @given(instruments, st.integers(0, MOST), st.integers(0, MOST))
@@ -82,9 +90,21 @@ def test_hours_come_back_as_numbers():
 
 def test_identities_come_back_with_their_number():
     identity, time_ms = np.array([0, 2**64 - 1], np.uint64), np.array([0, MOST])
-    number, same, times = rows.parse_identities(*rows.identities_row(3, identity, time_ms))
+    for now in (time_ms, time_ms[::-1]):
+        number, same, times = rows.parse_identities(*rows.identities_row(3, identity, now))
+        assert (3, {0: now[0], 2**64 - 1: now[1]}) == (number, dict(zip(same.tolist(), times.tolist(), strict=True)))
+        assert times.tolist() == sorted(times.tolist())
 
-    assert (3, [0, 2**64 - 1], [0, MOST]) == (number, same.tolist(), times.tolist())
+
+def test_identities_of_the_first_format_are_read():
+    key, value = rows.identities_row(3, np.array([9], np.uint64), np.array([1_700_000_000_000]))
+
+    assert (3, [9], [1_700_000_000_000]) == tuple(
+        each if isinstance(each, int) else each.tolist() for each in rows.parse_identities(key, b"\x01" + value[1:])
+    )
+    octets = np.frombuffer(b"".join(each.to_bytes(8, "little") for each in (5, 100, 6, 90)), np.uint8)
+    _, identity, times = rows.parse_identities(key, b"\x01" + octets.reshape(2, 16).T.tobytes())
+    assert ([5, 6], [100, 90]) == (identity.tolist(), times.tolist())
 
 
 @given(st.lists(st.sampled_from(["okx", "ПЕПЕ", ""])), grown)
@@ -121,11 +141,10 @@ def test_an_entry_says_its_number():
     assert 7 == rows.entry_number(rows.entry_key(b"b", 7))
 
 
-def test_keys_of_market_minutes_lie_in_their_order_and_differ_from_all_others():
-    assert b"m" == rows.market_minute_key(255)[:1]
-    assert rows.market_minute_key(255) < rows.market_minute_key(256)
-    for minute, number in ((255, 0), (256, 3)):
-        assert (minute, number) == rows.parse_market_minute_key(rows.market_minute_key(minute, number))
+def test_a_program_before_this_one_keeps_off_what_this_one_wrote():
+    key, value = rows.commit_row({"next": {}})
+
+    assert (rows.COMMIT, rows.VERSION, {"next": {}}) == (key, value[0], rows.parse_json(value))
 
 
 def test_a_watermark_may_have_no_clock():

@@ -119,25 +119,25 @@ def test_what_the_partition_no_longer_remembers_counts_and_is_in_no_pane():
     assert (None, []) == (made.screen.clock_of("BTC"), made.panes.between(T // SECOND, T // SECOND + 60))
 
 
-def test_what_a_flush_finds_is_by_the_second_and_by_the_minute_and_not_found_again():
+def test_what_a_flush_finds_is_by_the_second_or_the_minute_and_not_found_again():
     first = liquidation(T + 61 * MINUTE)
     made, _ = fold(first, liquidation(T + 10 * SECOND), liquidation(T + 61 * MINUTE, name="other"))
-    seconds, minutes, gone = made.settle()
+    added, gone = made.settle()
 
-    assert ([T // SECOND + 61 * 60], [T // SECOND]) == (seconds.second.tolist(), minutes.second.tolist())
-    assert ([2, 1], set()) == ([int(found.sums[0, 2]) for found in (seconds, minutes)], gone)
-    assert [0, 0] == [len(found.slot) for found in made.settle()[:2]]
+    assert ([T // SECOND, T // SECOND + 61 * 60], [1, 2]) == (added.second.tolist(), added.sums[:, 2].tolist())
+    assert set() == gone
+    assert 0 == len(made.settle()[0].slot)
 
 
-def test_a_flush_turns_what_an_hour_has_passed_into_minutes_and_says_whose_day_is_over():
+def test_a_flush_says_whose_day_is_over():
     made, _ = fold(liquidation(T + 10 * SECOND), liquidation(T + 20 * SECOND))
     made.settle()
     made.tick(T + HOUR + MINUTE)
-    _, minutes, gone = made.settle()
-    assert ([T // SECOND], [2], set()) == (minutes.second.tolist(), minutes.sums[:, 2].tolist(), gone)
+    added, gone = made.settle()
+    assert (0, set()) == (len(added.slot), gone)
 
     made.tick(T + DAY + MINUTE)
-    assert {0} == made.settle()[2]
+    assert {0} == made.settle()[1]
 
 
 def test_a_tick_closes_and_one_that_is_not_ahead_does_nothing():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.cells import Store, joined
-from streams.core.growth import Growth, by_minute
+from streams.core.growth import Growth
 from tests.core.test_cells import cells, ints
 
 MINUTE = 29_497_680
@@ -62,12 +62,3 @@ def test_nothing_that_waits_is_lost_or_taken_twice(parts, ends):
 
 def test_no_cells_are_none_however_many_parts_they_come_in():
     assert [[], []] == [lines(joined([])), lines(joined([cells(), cells()]))]
-
-
-def test_cells_come_minute_by_minute_oldest_first():
-    found = list(by_minute(cells((1, S, 3), (0, S + 60, 1), (1, S + 60, 4), (0, S + 119, 2))))
-
-    assert [MINUTE, MINUTE + 1] == [minute for minute, _ in found]
-    assert [[(1, S)], [(0, S + 60), (1, S + 60), (0, S + 119)]] == [
-        [line[:2] for line in lines(part)] for _, part in found
-    ]

@@ -231,34 +231,22 @@ def test_however_the_clock_comes_on_the_same_is_said(growths, clocks):
     assert said() == said(*sorted(clocks))
 
 
-def forgotten(made):
-    made.minutes()
-    return made.settle()
-
-
-@pytest.mark.parametrize(("clock_s", "gone"), [(S + 86_458, []), (S + 86_459, [M])])
-def test_minutes_that_no_window_can_see_are_forgotten_once(clock_s, gone):
+@pytest.mark.parametrize(("clock_s", "until"), [(S + 86_458, S - 1), (S + 86_459, S + 59)])
+def test_what_no_window_can_see_is_told(clock_s, until):
     made, _ = market(growth({10: 5_000}, on_time=False), clock_s=clock_s)
 
-    assert gone == forgotten(made)
-    assert [] == forgotten(made)
+    assert until == made.settle()
 
 
-@pytest.mark.parametrize(("newest", "gone"), [(86_458, []), (86_459, [M])])
-def test_a_minute_stays_as_long_as_a_decision_can_see_it(newest, gone):
+@pytest.mark.parametrize(("newest", "until"), [(86_458, S - 1), (86_459, S + 59)])
+def test_what_a_decision_can_see_is_not_gone(newest, until):
     made, _ = market(growth({10: 5_000, newest: 1}), clock_s=S + 90_000)
 
-    assert gone == forgotten(made)
+    assert until == made.settle()
 
 
 def test_a_market_without_a_clock_forgets_nothing():
     made = Market(RULES, 5_000)
     made.grow(*growth({10: 5_000}))
 
-    assert [] == forgotten(made)
-
-
-def test_minutes_that_have_no_row_need_not_be_forgotten():
-    made, _ = market(growth({10: 5_000}, on_time=False), clock_s=S + 86_459)
-
-    assert [] == made.settle()
+    assert -1 == made.settle()

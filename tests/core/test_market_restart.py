@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.core.cascade import CascadeRule
+from streams.core.cells import joined, where
 from streams.core.events import Scope
 from streams.core.market import Market
-from tests.core.test_market import RULES, M, S, growth, told
+from tests.core.test_market import RULES, S, growth, told
 
 NEVER = {scope: CascadeRule(10**18) for scope in Scope}
 
@@ -19,9 +20,11 @@ def before(*growths, clock_s=S + 60):
     return made
 
 
-def resumed(made, rows=None):
+def resumed(made, cells=None):
     again = Market(made.rules, made.lateness_ms)
-    again.resume(made.clock_ms, made.closed, list((made.minutes() if rows is None else rows).values()))
+    for instrument in made.told.instruments:
+        again.row(instrument.exchange)
+    again.resume(made.clock_ms, made.closed, made.take() if cells is None else cells)
     return again
 
 
@@ -50,7 +53,7 @@ def test_what_was_told_and_decided_stands_as_it_stood():
 def test_nothing_has_changed_and_nothing_is_announced_again():
     again = resumed(before(growth({10: 5_000})))
 
-    assert [[], [], set()] == [again.told.take_changed(), again.decided.take_changed(), again.changed_minutes]
+    assert [[], [], 0] == [again.told.take_changed(), again.decided.take_changed(), len(again.take().slot)]
     assert [] == again.watermark(0, again.clock_ms, 1)
 
 
@@ -94,17 +97,27 @@ def test_a_market_that_had_no_clock_has_none_and_keeps_what_it_was_told():
     assert 7 == told(again)
 
 
-def test_only_minutes_that_have_changed_are_written_and_once():
-    made = before(growth({10: 7, 70: 5}))
-    assert {M, M + 1} == made.minutes().keys()
-    assert {} == made.minutes()
+def test_what_was_heard_is_written_once_and_says_what_decisions_have_heard():
+    made = before(growth({10: 7, 70: 5}), growth({10: 2}, on_time=False))
+    assert [(S + 10, 0, 2), (S + 10, 1, 7), (S + 70, 1, 5)] == written(made.take())
+    assert [] == written(made.take())
 
-    made.grow(*growth({70: 1}))
-    made.watermark(0, (S + 90) * 1_000, 1)
-    assert {M + 1: [(0, 6), (1, 6)]} == {
-        minute: list(zip(cells.slot.tolist(), cells.sums[:, 0].tolist(), strict=True))
-        for minute, (_, cells) in made.minutes().items()
-    }
+    made.grow(*growth({10: 1}))  # its second is decided
+    assert [(S + 10, 0, 1)] == written(made.take())
+
+
+def written(cells):
+    return list(zip(cells.second.tolist(), cells.slot.tolist(), cells.sums[:, 0].tolist(), strict=True))
+
+
+def test_what_is_taken_up_may_have_to_be_written_again():
+    made = before(growth({10: 7}))
+    again = Market(made.rules, made.lateness_ms)
+    again.row("okx")
+    cells = made.take()
+    again.resume(made.clock_ms, made.closed, cells, new=True)
+
+    assert written(cells) == written(again.take())
 
 
 STEPS = st.lists(
@@ -121,17 +134,17 @@ STEPS = st.lists(
 @settings(max_examples=200)
 @given(STEPS)
 def test_a_restart_after_every_flush_changes_nothing(steps):
-    made, again, rows, clock = Market(NEVER, 5_000), Market(NEVER, 5_000), {}, S
+    made, again, kept, clock = Market(NEVER, 5_000), Market(NEVER, 5_000), [], S
     for usd, exchange, on_time, later in steps:
         clock += later
         for each in (made, again):
             each.grow(*growth(usd, exchange=exchange, on_time=on_time))
             each.watermark(0, clock * 1_000, 1)
             each.flush_late()
-        rows |= again.minutes()
-        for minute in again.settle():
-            rows.pop(minute, None)
-        again = resumed(again, rows)
+        kept.append(again.take())
+        until = again.settle()
+        kept = [where(cells, cells.second > until) for cells in kept]
+        again = resumed(again, joined(kept))
 
         assert sums(made.told) == sums(again.told)
         assert sums(made.decided) == sums(again.decided)

@@ -98,7 +98,7 @@ def test_a_row_of_a_later_version_is_refused_by_name_whatever_it_holds():
     assert len(kinds) >= 8
     for make, rows, chosen in ((session.shard, found.rows, kinds), (session.exchanges, found.market_rows, market)):
         for key in chosen.values():
-            newer = rows | {key: bytes([rows[key][0] + 1]) + rows[key][1:]}
+            newer = rows | {key: bytes([codec.VERSION + 1]) + rows[key][1:]}
             with pytest.raises(ValueError, match=r"format|version|newer"):
                 make().restore(newer)
         make().restore(rows)

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import pytest
 
+from streams.codec import rows as codec
 from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.screen import ScreenRule
-from streams.units import exchanges, to_market
+from streams.units import entries, keep
 from streams.units.to_market import SNAPSHOTS
 from streams.units.unit import Tally
 from tests.simulation import generate, oracle, oracle_feeds
@@ -114,12 +115,15 @@ def test_a_restart_after_every_flush_changes_nothing(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
-def test_minutes_that_take_several_rows_come_back_whole(seed, monkeypatch):
-    for module in (to_market, exchanges):
-        monkeypatch.setattr(module, "GROWN_MAX", 2)
-    made, outcome = world(seed, Schedule(batches=(1, 3, 20), always_restart=True), 200)
+def test_what_takes_several_rows_and_what_was_written_anew_comes_back_whole(seed, monkeypatch):
+    for name in ("GROWN_MAX", "ENTRY_MAX", "ASSETS_MAX"):
+        monkeypatch.setattr(keep, name, 4)
+    monkeypatch.setattr(entries, "SMALL_LINES", 3)
+    monkeypatch.setattr(entries, "SMALL_ENTRIES", 3)
+    made, outcome = world(seed, Schedule(batches=(1, 3, 20)), 200)
     assert_agrees(made, outcome)
-    assert any(rows > 2 for rows in made.exchanges.unit._parts.values())
+    numbers = [codec.entry_number(key) for key in made.exchanges.rows if key[:1] == keep.GROWN]
+    assert len(numbers) < max(numbers)  # some were small
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
