@@ -47,7 +47,7 @@ def _file(path: Path, form: str | None, usd: float) -> None:
     if not orders.orders:
         click.echo(f"{path.name} has no liquidations")
         return
-    episodes = labels.episodes(orders, usd)
+    episodes = labels.sided(labels.episodes(orders, usd), orders)
     found = events(messages(orders), Scope.MARKET)
     alerts = {name: rule(orders) for name, rule in rules.PUBLIC.items()} | report.detectors(found, "MARKET")
     click.echo(

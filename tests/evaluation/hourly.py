@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
@@ -15,7 +16,7 @@ from tests.evaluation import data, labels, rules, scalar
 from tests.evaluation.data import Hourly
 from tests.evaluation.labels import HOUR_S, Span
 from tests.evaluation.ours import spans
-from tests.evaluation.report import table
+from tests.evaluation.report import of, table
 from tests.evaluation.score import Score, interval, score
 
 SPLIT = round(datetime(2026, 1, 20, tzinfo=UTC).timestamp())
@@ -36,8 +37,11 @@ class Study:
     found: Hourly
 
     def __post_init__(self) -> None:
+        self.orders = data.spread(self.found)
         flags = labels.hourly_labels(self.found)
-        self.episodes = {name: labels.hourly_episodes(self.found, each) for name, each in flags.items()}
+        self.episodes = {
+            name: labels.sided(labels.hourly_episodes(self.found, each), self.orders) for name, each in flags.items()
+        }
         *self.dollar_labels, self.price_label = self.episodes
         priced = self.found.hour[~np.isnan(self.found.price_range)] * HOUR_S
         self.priced = Span(int(priced.min()), int(priced.max()) + HOUR_S - 1)
@@ -52,12 +56,17 @@ class Study:
         """Return the lower F1 of the two dollar labels in the first part: what is chosen by."""
         return min(self.score(alerts, label, second=False).f1 for label in self.dollar_labels)
 
+    def alerts(self, flags: NDArray[np.bool_]) -> list[Span]:
+        """Return hours at which a rule speaks; each stretch names the side with most dollars in its first hour."""
+        spans = labels.hourly_episodes(self.found, flags)
+        return [span._replace(side=labels.majority(self.orders, span.start, span.start + HOUR_S - 1)) for span in spans]
+
     def line(self, name: str, alerts: list[Span]) -> list[str]:
-        return [name, *(cell(self.score(alerts, label, second=True)) for label in self.episodes)]
+        return [name, *_cells(self.score(alerts, label, second=True) for label in self.episodes)]
 
     def constants(self) -> list[list[str]]:
         """Return the lines of the plain constant, which is what the dollar labels are made of."""
-        alerts = [labels.hourly_episodes(self.found, rules.constant(self.found, usd)) for usd in CONSTANTS_USD]
+        alerts = [self.alerts(rules.constant(self.found, usd)) for usd in CONSTANTS_USD]
         lines = []
         for name, chosen_in_second in (
             ("constant, best of the first part", False),
@@ -67,9 +76,13 @@ class Study:
                 max(alerts, key=lambda each, label=label: self.score(each, label, second=chosen_in_second).f1)
                 for label in self.episodes
             ]
-            cells = [self.score(each, label, second=True) for each, label in zip(best, self.episodes, strict=True)]
-            lines.append([name, *map(cell, cells)])
+            found = [self.score(each, label, second=True) for each, label in zip(best, self.episodes, strict=True)]
+            lines.append([name, *_cells(found)])
         return lines
+
+
+def _cells(found: Iterable[Score]) -> list[str]:
+    return [part for each in found for part in (cell(each), of(each.right_side))]
 
 
 def cell(result: Score) -> str:
@@ -78,7 +91,8 @@ def cell(result: Score) -> str:
 
 def hourly(show: Callable[[str], None], found: Hourly) -> None:
     """Print F1 by episode for three labels; only that of the price range is not made of what the rules look at."""
-    study, orders, group = Study(found), data.spread(found), Settings().cascade_asset
+    study, group = Study(found), Settings().cascade_asset
+    orders = study.orders
     grid = {
         (floor, multiple): spans(scalar.cascades(orders, asset_rule(floor, multiple), Scope.ASSET))
         for floor in FLOORS_USD
@@ -88,12 +102,11 @@ def hourly(show: Callable[[str], None], found: Hourly) -> None:
     best = max(grid, key=lambda name: (worse[name], name[1], -name[0]))
     ours = spans(scalar.cascades(orders, asset_rule(group.floor_usd, group.multiple), Scope.ASSET))
     show("\nBTC by the hour over three exchanges, 2025-11-23 to 2026-02-19; F1 by episode from 2026-01-20 on (90 %)\n")
-    lines = [
-        study.line(name, labels.hourly_episodes(found, flags)) for name, flags in rules.hourly_public(found).items()
-    ]
+    lines = [study.line(name, study.alerts(flags)) for name, flags in rules.hourly_public(found).items()]
     lines.append(study.line("ours, ASSET, as it is", ours))
     lines.append(study.line(f"ours, best of the first part: ${best[0] / 1e6:g}M, x{best[1]}", grid[best]))
-    show(table(["rule", *study.episodes], [*lines, *study.constants()]))
+    header = [part for label in study.episodes for part in (label, "right side")]
+    show(table(["rule", *header], [*lines, *study.constants()]))
     near = [
         study.score(grid[name], study.price_label, second=True).f1 for name in grid if worse[name] >= worse[best] - 0.1
     ]

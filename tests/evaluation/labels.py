@@ -16,10 +16,11 @@ Flags = NDArray[np.bool_]
 
 
 class Span(NamedTuple):
-    """Seconds, both ends included."""
+    """Seconds, both ends included, and the side (LONG, SHORT) that it names; None where it names none."""
 
     start: int
     end: int
+    side: int | None = None
 
     def meets(self, other: Span) -> bool:
         return self.start <= other.end and other.start <= self.end
@@ -31,6 +32,18 @@ def sliding(orders: Orders, seconds: int, values: NDArray[np.generic] | None = N
     start = np.searchsorted(orders.second, orders.second - seconds, side="right")
     held: NDArray[np.float64] = total[1:] - total[start]
     return held
+
+
+def majority(orders: Orders, first: int, last: int) -> int | None:
+    """Return the side with most of the dollars of seconds ``first`` to ``last``; None where neither has more."""
+    start, end = np.searchsorted(orders.second, (first, last + 1))
+    long, short = orders.by_side[start:end].sum(axis=0)
+    return None if long == short else int(short > long)
+
+
+def sided(spans: list[Span], orders: Orders) -> list[Span]:
+    """Return episodes with the side that most of their dollars were of."""
+    return [span._replace(side=majority(orders, span.start, span.end)) for span in spans]
 
 
 def joined(seconds: NDArray[np.int64], gap_s: int) -> list[Span]:

@@ -14,7 +14,7 @@ from streams.registries import file_registry
 from streams.replay.fold import Replay
 from streams.replay.load import Fed
 from streams.settings import Settings
-from tests.evaluation.data import Orders, wire
+from tests.evaluation.data import SIDES, Orders, wire
 from tests.evaluation.labels import Span
 
 
@@ -81,4 +81,8 @@ def events(said: Iterable[dict[str, Any]], scope: str, key: str | None = None) -
 def spans(found: Iterable[Event], severity: str = "MINOR", *, when_said: bool = False) -> list[Span]:
     """Return the times of those that reached a severity: from their onset, or from when that severity was said."""
     kept = [(event, event.since(severity)) for event in found]
-    return [Span(since if when_said else event.onset, event.ended) for event, since in kept if since is not None]
+    return [
+        Span(since if when_said else event.onset, event.ended, SIDES.index(event.side))
+        for event, since in kept
+        if since is not None
+    ]

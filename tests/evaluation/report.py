@@ -12,7 +12,7 @@ from tests.evaluation import labels, rules, scalar
 from tests.evaluation.data import Orders
 from tests.evaluation.labels import Span
 from tests.evaluation.ours import Event, events, messages, spans
-from tests.evaluation.score import Score, gone_by_episode, in_quiet, median_interval, score
+from tests.evaluation.score import Score, gone_by_episode, in_quiet, median_interval, right_side, score, summed
 
 NOT_QUIET = ("2025-01-27", "2025-06-23")
 SPLIT_2023 = round(datetime(2023, 1, 13, tzinfo=UTC).timestamp())
@@ -32,6 +32,12 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
 
+def of(counts: tuple[int, int]) -> str:
+    """Return "so many of so many", or nothing of nothing."""
+    some, everything = counts
+    return f"{some} of {everything}" if everything else "-"
+
+
 def detectors(found: list[Event], name: str) -> dict[str, list[Span]]:
     """Our three rows: all cascades, those that become MAJOR, and these from the moment that they are said to be."""
     return {
@@ -48,11 +54,14 @@ def scored(name: str, result: Score, *more: str) -> list[str]:
         f"{result.low.precision:.2f}-{result.high.precision:.2f}" if result.alerts else "-",
         f"{result.found} of {result.episodes}", f"{result.f1:.2f}", f"{result.low.f1:.2f}-{result.high.f1:.2f}",
         str(result.most), "-" if result.delay_s is None else f"{result.delay_s / 60:.0f} min", percent(result.gone),
-        *more,
+        of(result.right_side), *more,
     ]  # fmt: skip
 
 
-HEADER = ["rule", "alerts", "precision", "(90 %)", "recall", "F1", "(90 %)", "most per episode", "after", "money gone"]
+HEADER = [
+    "rule", "alerts", "precision", "(90 %)", "recall", "F1", "(90 %)", "most per episode", "after", "money gone",
+    "right side",
+]  # fmt: skip
 
 
 # --- January 2023 -----------------------------------------------------------------------------------------------------
@@ -74,10 +83,9 @@ def bursts(show: Callable[[str], None], orders: Orders, said: list[dict[str, Any
             ],
         )
     )
-    everything = [span for scope in Scope for span in spans(events(said, scope))]
-    show(
-        f"\nour cascades of all scopes: {len(everything)}, {in_quiet(everything, quiet)} of them begin in a quiet hour"
-    )
+    show("\nright side: -, as the file calls a burst of both sides SELL; so its sides are not used, all are fed as one")
+    everything = _all_scopes(said)
+    show(f"our cascades of all scopes: {len(everything)}, {in_quiet(everything, quiet)} of them begin in a quiet hour")
     gone = gone_by_episode(spans(found), episodes, orders)
     low, high = median_interval([share for share in gone if share is not None])
     show(f"money gone at our onset, by episode: {', '.join(map(percent, gone))}; median's 90 %: {low:.0%}-{high:.0%}")
@@ -114,24 +122,28 @@ def _short(part: Score) -> list[str]:
 def captures(show: Callable[[str], None], found: dict[str, Orders]) -> None:
     """Single orders of Binance: hours in which nothing happened, and two days of which people spoke."""
     sessions = [session for orders in found.values() for session in orders.sessions()]
-    calm = [session for session in sessions if _day(session) not in NOT_QUIET]
-    hours = sum(session.hours for session in calm)
+    hours = sum(session.hours for session in sessions if _day(session) not in NOT_QUIET)
     show(f"\nBinance's captures: {hours:.2f} quiet hours; the two other days, {' and '.join(NOT_QUIET)}\n")
+    loud = [labels.sided(labels.episodes(session, labels.QUIET_USD), session) for session in sessions]
     lines = []
-    for name, rule in rules.PUBLIC.items():
-        days = [sum(len(rule(each)) for each in sessions if _day(each) == day) for day in NOT_QUIET]
-        lines.append([name, f"{sum(len(rule(each)) for each in calm) / hours:.1f}", *map(str, days)])
-    ours = {day: _all_scopes([each for each in sessions if _day(each) == day]) for day in NOT_QUIET}
-    lines.append(["ours, all scopes", f"{_all_scopes(calm) / hours:.1f}", *(str(ours[day]) for day in NOT_QUIET)])
-    show(table(["rule", "per quiet hour", *NOT_QUIET], lines))
+    for name, rule in (rules.PUBLIC | {"ours, all scopes": lambda orders: _all_scopes(messages(orders))}).items():
+        said = [rule(session) for session in sessions]
+        days = [
+            sum(len(each) for each, held in zip(said, sessions, strict=True) if _day(held) == day) for day in NOT_QUIET
+        ]
+        quiet = sum(map(len, said)) - sum(days)
+        sides = of(summed(right_side(*each) for each in zip(said, loud, strict=True)))
+        lines.append([name, f"{quiet / hours:.1f}", *map(str, days), sides])
+    show(table(["rule", "per quiet hour", *NOT_QUIET, "right side"], lines))
+    show(f"\nright side: that of stretches of ${labels.QUIET_USD / 1e6:g}M in 60 min; there are {sum(map(len, loud))}")
 
 
 def _day(orders: Orders) -> str:
     return f"{datetime.fromtimestamp(int(orders.second[0]), UTC):%Y-%m-%d}"
 
 
-def _all_scopes(sessions: list[Orders]) -> int:
-    return sum(len({message["cascade_id"] for message in messages(session)}) for session in sessions)
+def _all_scopes(said: list[dict[str, Any]]) -> list[Span]:
+    return [span for scope in Scope for span in spans(events(said, scope))]
 
 
 # --- what each threshold is for ---------------------------------------------------------------------------------------

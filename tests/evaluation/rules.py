@@ -1,7 +1,8 @@
 """The public rules, each as its authors wrote it, asked at every order through windows that slide by the second.
 
 They have no notion of an event's end. So alerts of one rule that are at most ten minutes apart are one alert here,
-which is kind to them: most repeat themselves after one to five minutes.
+which is kind to them: most repeat themselves after one to five minutes. The side that an alert names is the one with
+most dollars in the rule's own window when it first speaks.
 """
 
 from __future__ import annotations
@@ -13,17 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.evaluation.data import Hourly, Orders
-from tests.evaluation.labels import Span, joined, sliding
+from tests.evaluation.labels import Span, joined, majority, sliding
 
 JOINED_S: Final = 600
 DAY_MINUTES: Final = 1_440
 Rule = Callable[[Orders], list[Span]]
 
 
+def _alerts(seconds: NDArray[np.int64], orders: Orders, window: int) -> list[Span]:
+    """Join moments at which a rule speaks; ``window`` is how many seconds it then looks back on."""
+    spans = joined(seconds, JOINED_S)
+    return [span._replace(side=majority(orders, span.start - window + 1, span.start)) for span in spans]
+
+
 def _fixed(seconds: int, usd: float, count: int) -> Rule:
     def rule(orders: Orders) -> list[Span]:
         says = (sliding(orders, seconds) >= usd) & (sliding(orders, seconds, orders.count) >= count)
-        return joined(orders.second[says], JOINED_S)
+        return _alerts(orders.second[says], orders, seconds)
 
     return rule
 
@@ -37,7 +44,7 @@ def _z_score(orders: Orders) -> list[Span]:
     """Three standard deviations above the mean of the 60 minutes before, empty ones included."""
     first, usd = _minutes(orders)
     says = [at for at in range(10, len(usd)) if usd[at] > 0 and usd[at] >= _bar(usd[max(0, at - 60) : at])]
-    return _ends(first, says)
+    return _ends(orders, first, says)
 
 
 def _bar(before: NDArray[np.float64]) -> float:
@@ -53,12 +60,12 @@ def _multiple(orders: Orders) -> list[Span]:
         before = before[before > 0]
         if len(before) >= 10 and usd[at] >= 10 * np.median(before):
             says.append(at)
-    return _ends(first, says)
+    return _ends(orders, first, says)
 
 
-def _ends(first: int, minutes: list[int]) -> list[Span]:
+def _ends(orders: Orders, first: int, minutes: list[int]) -> list[Span]:
     """A rule of whole minutes speaks when the minute is over."""
-    return joined((np.array(minutes, np.int64) + first + 1) * 60 - 1, JOINED_S)
+    return _alerts((np.array(minutes, np.int64) + first + 1) * 60 - 1, orders, 60)
 
 
 def _quantile(orders: Orders) -> list[Span]:
@@ -76,7 +83,7 @@ def _quantile(orders: Orders) -> list[Span]:
         bar = max(np.percentile(before, 95) if len(before) >= 12 else 0, 100_000)
         if five[at] >= bar and max(by_side[0][at], by_side[1][at]) >= 0.65 * five[at]:
             says.append(second)
-    return joined(np.array(says, np.int64), JOINED_S)
+    return _alerts(np.array(says, np.int64), orders, 300)
 
 
 PUBLIC: Final[dict[str, Rule]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -42,6 +42,7 @@ class Score:
     most: int  # alerts of one episode
     delay_s: float | None  # median
     gone: float | None  # median share of the episode's money
+    right_side: tuple[int, int]  # as of ``right_side``
 
     @property
     def f1(self) -> float:
@@ -50,7 +51,7 @@ class Score:
 
 def stories(alerts: list[Span], episodes: list[Span]) -> list[Story]:
     """Group what touches."""
-    marked = sorted([(span, True) for span in alerts] + [(span, False) for span in episodes])
+    marked = sorted([(span, True) for span in alerts] + [(span, False) for span in episodes], key=_times)
     groups: list[list[tuple[Span, bool]]] = []
     end = -1
     for span, is_alert in marked:
@@ -60,6 +61,11 @@ def stories(alerts: list[Span], episodes: list[Span]) -> list[Story]:
             groups.append([(span, is_alert)])
         end = max(end, span.end)
     return [_story(group) for group in groups]
+
+
+def _times(marked: tuple[Span, bool]) -> tuple[int, int, bool]:
+    span, is_alert = marked
+    return span.start, span.end, is_alert
 
 
 def _story(group: list[tuple[Span, bool]]) -> Story:
@@ -97,6 +103,7 @@ def score(alerts: list[Span], episodes: list[Span], orders: Orders | None = None
         max((sum(alert.meets(episode) for alert in alerts) for episode in episodes), default=0),
         statistics.median(at - episode.start for episode, at in seen) if seen else None,
         statistics.median(gone) if gone else None,
+        right_side(alerts, episodes),
     )
 
 
@@ -111,6 +118,22 @@ def _first(alerts: list[Span], episode: Span) -> int | None:
 def _gone(orders: Orders, episode: Span, at: int) -> float:
     inside = (orders.second >= episode.start) & (orders.second <= episode.end)
     return float(orders.usd[inside & (orders.second <= at)].sum() / orders.usd[inside].sum())
+
+
+def right_side(alerts: list[Span], episodes: list[Span]) -> tuple[int, int]:
+    """Return how many right alerts name the side of the first episode that they touch, and how many could have.
+
+    An alert without a side, or of an episode whose side is not known, could not.
+    """
+    met = [(alert.side, next((each.side for each in episodes if alert.meets(each)), None)) for alert in alerts]
+    known = [one == other for one, other in met if one is not None and other is not None]
+    return sum(known), len(known)
+
+
+def summed(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Add counts of ``right_side``."""
+    some, everything = (sum(column) for column in zip((0, 0), *counts, strict=True))
+    return some, everything
 
 
 def gone_by_episode(alerts: list[Span], episodes: list[Span], orders: Orders) -> list[float | None]:

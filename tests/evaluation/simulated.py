@@ -20,7 +20,8 @@ from tests.evaluation import rules, scalar
 from tests.evaluation.data import LONG, SHORT, Order, Orders
 from tests.evaluation.labels import Span
 from tests.evaluation.ours import spans
-from tests.evaluation.report import percent, table
+from tests.evaluation.report import of, percent, table
+from tests.evaluation.score import right_side, summed
 
 STRENGTHS_USD = (25e6, 50e6, 100e6, 300e6, 1_000e6)
 SEEDS = range(8)
@@ -39,6 +40,13 @@ class World:
 
     shown: Orders
     cascade: Orders
+
+    @property
+    def truth(self) -> list[Span]:
+        """The cascade from its first push to its last order, with its side; nothing where there is none."""
+        if not self.cascade.orders:
+            return []
+        return [Span(ONSET_S, int(self.cascade.second[-1]), self.cascade.orders[0].side)]
 
 
 def world(seed: int, usd: float) -> World:
@@ -121,30 +129,33 @@ def curves(show: Callable[[str], None]) -> None:
     found = detectors()
     times: dict[tuple[str, float], list[tuple[float, float] | None]] = {}
     false: dict[str, int] = dict.fromkeys(found, 0)
+    sides: dict[str, list[tuple[int, int]]] = {name: [] for name in found}
     for seed in SEEDS:
         for usd in STRENGTHS_USD:
             made = world(seed, usd)
             for name, rule in found.items():
                 alerts = rule(made.shown)
                 times.setdefault((name, usd), []).append(_seen(alerts, made))
+                sides[name].append(right_side(alerts, made.truth))
                 if usd == STRENGTHS_USD[0]:
                     false[name] += sum(span.end < ONSET_S for span in alerts)
     hours = len(SEEDS) * ONSET_S / HOUR_S
     show(f"\nsimulated exchange, {len(SEEDS)} seeds: seen, median time to the alert, true money gone by then\n")
-    header = ["rule", *(f"${usd / 1e6:,.0f}M" for usd in STRENGTHS_USD), "false a day before it"]
-    lines = [
-        [name, *(_cell(times[name, usd]) for usd in STRENGTHS_USD), f"{false[name] / hours * 24:.2f}"] for name in found
-    ]
+    header = ["rule", *(f"${usd / 1e6:,.0f}M" for usd in STRENGTHS_USD), "false a day before it", "right side"]
+    lines = []
+    for name in found:
+        cells = [_cell(times[name, usd]) for usd in STRENGTHS_USD]
+        lines.append([name, *cells, f"{false[name] / hours * 24:.2f}", of(summed(sides[name]))])
     show(table(header, lines))
 
 
 def _seen(alerts: list[Span], made: World) -> tuple[float, float] | None:
     """Return how long after the onset the first alert came that says something of it, and the share gone by then."""
-    start, end = ONSET_S, int(made.cascade.second[-1])
-    at = min((max(span.start, start) for span in alerts if span.end >= start and span.start <= end), default=None)
+    (truth,) = made.truth
+    at = min((max(span.start, truth.start) for span in alerts if span.meets(truth)), default=None)
     if at is None:
         return None
-    return at - start, float(made.cascade.usd[made.cascade.second <= at].sum() / made.cascade.usd.sum())
+    return at - truth.start, float(made.cascade.usd[made.cascade.second <= at].sum() / made.cascade.usd.sum())
 
 
 def _cell(found: list[tuple[float, float] | None]) -> str:

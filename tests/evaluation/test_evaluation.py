@@ -13,7 +13,7 @@ from tests.evaluation.data import LONG, SHORT, Order, Orders, wire
 from tests.evaluation.labels import Span
 from tests.evaluation.ours import events, messages, spans
 from tests.evaluation.rules import PUBLIC
-from tests.evaluation.score import score, stories
+from tests.evaluation.score import right_side, score, stories
 
 T0 = 1_769_860_800  # 2026-01-31 12:00 UTC
 HOUR = 3_600
@@ -61,6 +61,23 @@ def test_precision_counts_alerts_and_recall_counts_episodes():
     assert (2 / 3, 1 / 2) == found.rates[:2]
     assert (1, 2) == (found.found, found.most)
     assert found.low.f1 <= found.f1 <= found.high.f1
+
+
+def test_an_alert_names_the_right_side_if_it_is_that_of_the_first_episode_it_touches():
+    episodes = [Span(0, 10, LONG), Span(20, 30, SHORT), Span(40, 50)]
+    alerts = [Span(1, 2, LONG), Span(5, 25, SHORT), Span(22, 23), Span(41, 42, LONG), Span(60, 61, LONG)]
+
+    assert (1, 2) == right_side(alerts, episodes)
+
+
+def test_the_side_of_an_episode_has_most_of_its_dollars_and_that_of_a_rule_most_of_its_window():
+    found = orders((0, 9e6, SHORT), (200, 6e6), (201, 5e6, LONG), (205, 1e6, SHORT))
+    (alert,) = PUBLIC["TELEGLAS: $2M, 3 orders, 30 s"](found)
+
+    assert [Span(T0, T0 + 205, LONG)] == labels.sided([Span(T0, T0 + 205)], found)
+    assert [Span(T0, T0 + 199, SHORT)] == labels.sided([Span(T0, T0 + 199)], found)
+    assert [Span(T0, T0 + 9, None)] == labels.sided([Span(T0, T0 + 9)], orders((0, 5.0, LONG), (9, 5.0, SHORT)))
+    assert Span(T0 + 205, T0 + 205, LONG) == alert
 
 
 def test_what_touches_is_one_story():
