@@ -7,7 +7,18 @@ from pathlib import Path
 import click
 
 from streams.core.events import Scope
-from tests.evaluation import context_study, crowding_study, data, hourly, labels, normals, report, rules, simulated
+from tests.evaluation import (
+    context_study,
+    crowding_study,
+    data,
+    hourly,
+    labels,
+    normals,
+    report,
+    rules,
+    sides,
+    simulated,
+)
 from tests.evaluation.ours import events, messages
 from tests.evaluation.score import score
 
@@ -27,6 +38,7 @@ def _history() -> None:
         found = data.hourly()
         hourly.hourly(click.echo, found)
         hourly.what_is_rare(click.echo, found)
+        sides.hourly(click.echo, found)
         normals.compare(click.echo, found)
         context_study.study(click.echo, found)
     else:
@@ -36,6 +48,7 @@ def _history() -> None:
     else:
         _skip("crowded funding", crowding_study.DAILY)
     simulated.curves(click.echo)
+    sides.exchange(click.echo)
 
 
 def _skip(what: str, path: Path) -> None:

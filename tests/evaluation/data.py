@@ -121,6 +121,11 @@ def bursts() -> Orders:
     )  # fmt: skip
 
 
+def mirrored(orders: Orders) -> Orders:
+    """Return the same orders with longs and shorts in each other's place."""
+    return Orders.of(order._replace(side=1 - order.side) for order in orders.orders)
+
+
 @dataclass(frozen=True)
 class Hourly:
     """Totals of BTC by the hour, and its price where it is known (NaN elsewhere)."""

@@ -32,13 +32,14 @@ def asset_rule(floor_usd: float, multiple: int) -> CascadeRule:
 
 @dataclass
 class Study:
-    """The labels, and what alerts are worth by each of them before the split and after it."""
+    """The labels, of one side where it is given, and what alerts are worth by each before the split and after it."""
 
     found: Hourly
+    side: int | None = None
 
     def __post_init__(self) -> None:
         self.orders = data.spread(self.found)
-        flags = labels.hourly_labels(self.found)
+        flags = labels.hourly_labels(self.found) if self.side is None else labels.side_labels(self.found, self.side)
         self.episodes = {
             name: labels.sided(labels.hourly_episodes(self.found, each), self.orders) for name, each in flags.items()
         }

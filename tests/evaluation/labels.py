@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.evaluation.data import Hourly, Orders
+from tests.evaluation.data import LONG, Hourly, Orders
 
 HOUR_S = 3_600
 EPISODE_USD = 10_000_000
@@ -82,6 +83,14 @@ def hourly_labels(hourly: Hourly) -> dict[str, Flags]:
         "p99 of the 30 days around, $10M": (usd >= around) & (usd >= EPISODE_USD),
         "price range p99": np.nan_to_num(hourly.price_range) >= np.nanpercentile(hourly.price_range, 99),
     }
+
+
+def side_labels(hourly: Hourly, side: int) -> dict[str, Flags]:
+    """Return flags of one side: one bar for both, the same three of its own dollars, ranges that closed against it."""
+    flags = hourly_labels(replace(hourly, by_side=hourly.by_side * (np.arange(2) == side)))
+    *_, price = flags
+    flags[price] &= hourly.move < 0 if side == LONG else hourly.move > 0
+    return {"p99 of both sides' hours": hourly.by_side[:, side] >= np.percentile(hourly.by_side, 99)} | flags
 
 
 def hourly_episodes(hourly: Hourly, flags: Flags) -> list[Span]:
