@@ -13,6 +13,7 @@ from tests.evaluation import (
     data,
     hourly,
     labels,
+    market_study,
     normals,
     report,
     rules,
@@ -49,6 +50,7 @@ def _history() -> None:
         _skip("crowded funding", crowding_study.DAILY)
     simulated.curves(click.echo)
     sides.exchange(click.echo)
+    market_study.study(click.echo)
 
 
 def _skip(what: str, path: Path) -> None:

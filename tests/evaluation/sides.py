@@ -8,7 +8,6 @@ shorts. An alert counts for the side that it names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import count
 
 from streams.core.events import Scope
 from streams.settings import Settings
@@ -18,8 +17,8 @@ from tests.evaluation.hourly import Study, cell
 from tests.evaluation.labels import Span
 from tests.evaluation.ours import Event, spans
 from tests.evaluation.report import of, table
-from tests.evaluation.score import Score, score
-from tests.evaluation.simulated import DAY_S, SEEDS, STRENGTHS_USD, World
+from tests.evaluation.score import Score
+from tests.evaluation.simulated import STRENGTHS_USD, World
 
 HEADER = [f"{side} {name}" for side in SIDES for name in ("precision", "recall", "F1 (90 %)")]
 #: Those of the simulated exchange that are cheap to ask.
@@ -79,7 +78,7 @@ def _of_study(study: Study, alerts: list[Span], label: str, second: bool) -> Sco
 
 def exchange(show: Callable[[str], None]) -> None:
     """Print how good the rules are at cascades of longs, and at the same ones of shorts."""
-    longs = [_of(simulated.world(seed, usd), LONG) for seed in SEEDS for usd in STRENGTHS_USD]
+    longs = [_of(simulated.world(seed, usd), LONG) for seed, usd in simulated.each_day_once(STRENGTHS_USD)]
     worlds = longs, [_of(world, SHORT) for world in longs]
     lines = []
     for name, rule in simulated.detectors().items():
@@ -100,16 +99,5 @@ def _of(world: World, side: int) -> World:
 
 def _score(said: list[list[list[Span]]], worlds: tuple[list[World], list[World]], side: int) -> Score:
     """Score the alerts of a side over its own worlds and, where all of them are false, those of the other side."""
-    alerts: list[Span] = []
-    episodes: list[Span] = []
-    after = count(0, 3 * DAY_S)  # one world after the other
-    for each in (side, 1 - side):
-        for found, world in zip(said[each], worlds[each], strict=True):
-            by = next(after)
-            alerts += _later(of_side(found, side), by)
-            episodes += _later(of_side(world.truth, side), by)
-    return score(alerts, episodes)
-
-
-def _later(found: list[Span], by: int) -> list[Span]:
-    return [Span(span.start + by, span.end + by, span.side) for span in found]
+    days = (pair for each in (side, 1 - side) for pair in zip(said[each], worlds[each], strict=True))
+    return simulated.in_a_row((of_side(found, side), of_side(world.truth, side)) for found, world in days)

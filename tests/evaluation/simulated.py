@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from streams.core.events import Scope
@@ -21,7 +21,7 @@ from tests.evaluation.data import LONG, SHORT, Order, Orders
 from tests.evaluation.labels import Span
 from tests.evaluation.ours import spans
 from tests.evaluation.report import of, percent, table
-from tests.evaluation.score import right_side, summed
+from tests.evaluation.score import Score, right_side, score, summed
 
 STRENGTHS_USD = (25e6, 50e6, 100e6, 300e6, 1_000e6)
 SEEDS = range(8)
@@ -49,11 +49,18 @@ class World:
         return [Span(ONSET_S, int(self.cascade.second[-1]), self.cascade.orders[0].side)]
 
 
-def world(seed: int, usd: float) -> World:
-    """Return two days with a cascade of ``usd`` after 30 hours; none where it is 0."""
+def world(seed: int, usd: float, alone: float = 0.0) -> World:
+    """Return two days with a cascade of ``usd`` after 30 hours; none where it is 0.
+
+    ``alone`` is the share of its orders that are of one asset, whatever the others are of; that asset is one of the
+    three largest.
+    """
     chance = random.Random(f"exchange-{seed}")
     orders = _ordinary(chance)
     cascade = _cascade(chance, usd) if usd else []
+    if alone:
+        one = SYMBOLS[seed % 3]
+        cascade = [order._replace(symbol=one) if chance.random() < alone else order for order in cascade]
     return World(Orders.of(_throttled(orders + cascade)), Orders.of(cascade))
 
 
@@ -103,6 +110,22 @@ def _throttled(orders: list[Order]) -> list[Order]:
     return list(kept.values())
 
 
+def each_day_once(strengths: Iterable[float]) -> list[tuple[int, float]]:
+    """Return (seed, strength) with no ordinary day twice: resampling takes days for independent."""
+    return list(enumerate(usd for usd in strengths for _ in SEEDS))
+
+
+def in_a_row(days: Iterable[tuple[list[Span], list[Span]]]) -> Score:
+    """Score the alerts and episodes of worlds of their own as one history."""
+    alerts: list[Span] = []
+    episodes: list[Span] = []
+    for number, day in enumerate(days):
+        by = number * 3 * DAY_S
+        for found, together in zip(day, (alerts, episodes), strict=True):
+            together += [span._replace(start=span.start + by, end=span.end + by) for span in found]
+    return score(alerts, episodes)
+
+
 # --- the curves -----------------------------------------------------------------------------------------------------
 
 
@@ -135,7 +158,7 @@ def curves(show: Callable[[str], None]) -> None:
             made = world(seed, usd)
             for name, rule in found.items():
                 alerts = rule(made.shown)
-                times.setdefault((name, usd), []).append(_seen(alerts, made))
+                times.setdefault((name, usd), []).append(seen(alerts, made))
                 sides[name].append(right_side(alerts, made.truth))
                 if usd == STRENGTHS_USD[0]:
                     false[name] += sum(span.end < ONSET_S for span in alerts)
@@ -149,7 +172,7 @@ def curves(show: Callable[[str], None]) -> None:
     show(table(header, lines))
 
 
-def _seen(alerts: list[Span], made: World) -> tuple[float, float] | None:
+def seen(alerts: list[Span], made: World) -> tuple[float, float] | None:
     """Return how long after the onset the first alert came that says something of it, and the share gone by then."""
     (truth,) = made.truth
     at = min((max(span.start, truth.start) for span in alerts if span.meets(truth)), default=None)
