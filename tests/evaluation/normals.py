@@ -70,9 +70,10 @@ def _weekend(hour: Any) -> Any:
     return (hour // DAY + 3) % 7 >= 5  # 1970-01-01 was a Thursday
 
 
+AS_IT_IS = (50, last(WEEK))
 #: Percentile and sample of each; the first four know neither hour nor weekend.
 PLAIN: dict[str, tuple[float, Sample]] = {
-    "median of 7 d (as it is)": (50, last(WEEK)),
+    "median of 7 d (as it is)": AS_IT_IS,
     "median of 30 d": (50, last(MONTH)),
     "p95 of 30 d": (95, last(MONTH)),
     "p99 of 30 d": (99, last(MONTH)),

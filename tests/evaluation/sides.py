@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 from streams.core.events import Scope
 from streams.settings import Settings
-from tests.evaluation import rules, scalar, simulated
+from tests.evaluation import normals, rules, scalar, simulated
 from tests.evaluation.data import LONG, SHORT, SIDES, Hourly, mirrored
 from tests.evaluation.hourly import Study, cell
-from tests.evaluation.labels import Span
+from tests.evaluation.labels import HOUR_S, Span
 from tests.evaluation.ours import Event, spans
 from tests.evaluation.report import of, table
 from tests.evaluation.score import Score
@@ -63,9 +65,32 @@ def hourly(show: Callable[[str], None], found: Hourly) -> None:
         lines = [line(name, each, label) for name, each in alerts.items()]
         lines += [line("ours, ASSET", spans(ours), label), line("ours, first part", spans(ours), label, second=False)]
         show(f"\n{label}\n\n{table(['rule', *HEADER], lines)}")
+    label = next(iter(studies[LONG].episodes))
+    for study in studies:
+        show(f"\nboth parts, {label}: {_missed(study, spans(ours), label)}")
     other = scalar.cascades(mirrored(orders), rule, Scope.ASSET)
     same = "all of them" if as_they_are(other) == turned(ours) else "NOT all of them"
     show(f"\nthe same hours with longs and shorts changed: {len(other)} cascades, {same} ours with the other side")
+
+
+def _missed(study: Study, alerts: list[Span], label: str) -> str:
+    """Say why episodes of both parts were missed: the first term of the rule that their highest hour does not meet."""
+    assert study.side is not None
+    group, found = Settings().cascade_asset, study.found
+    usd, normal = found.by_side[:, study.side], normals.normals(found, *normals.AS_IT_IS)
+    bars = {  # an hour is spread evenly here, so that its five minutes are a twelfth of it
+        f"below ${12 * group.floor_usd / 1e6:g}M an hour": np.full(len(usd), 12 * group.floor_usd),
+        f"below {group.multiple} own normals": group.multiple * normal,
+        f"below {group.share_min:.0%} of both sides": group.share_min * found.usd,
+    }
+    why = dict.fromkeys([*bars, "otherwise"], 0)
+    missed = [each for each in study.episodes[label] if not any(map(each.meets, of_side(alerts, study.side)))]
+    for episode in missed:
+        hours = np.flatnonzero((found.hour * HOUR_S >= episode.start) & (found.hour * HOUR_S <= episode.end))
+        at = hours[usd[hours].argmax()]
+        why[next((name for name, bar in bars.items() if usd[at] < bar[at]), "otherwise")] += 1
+    said = ", ".join(f"{times} {name}" for name, times in why.items() if times)
+    return f"{SIDES[study.side]} missed {of((len(missed), len(study.episodes[label])))}: {said}"
 
 
 def _of_study(study: Study, alerts: list[Span], label: str, second: bool) -> Score:
