@@ -61,6 +61,8 @@ def hourly(show: Callable[[str], None], found: Hourly) -> None:
         return [name, *(part for study in studies for part in cells(_of_study(study, each, label, second)))]
 
     show("\nBTC by the hour, longs and shorts apart, from 2026-01-20 on; the last line is before it")
+    p99 = [f"{SIDES[side]} ${np.percentile(found.by_side[:, side], 99) / 1e6:.1f}M" for side in (LONG, SHORT)]
+    show(f"p99 of hours: {', '.join(p99)}, of both sides' together ${np.percentile(found.by_side, 99) / 1e6:.1f}M")
     for label in studies[LONG].episodes:
         lines = [line(name, each, label) for name, each in alerts.items()]
         lines += [line("ours, ASSET", spans(ours), label), line("ours, first part", spans(ours), label, second=False)]
