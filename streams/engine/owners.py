@@ -56,6 +56,7 @@ class Owners:
         self.owned: dict[tuple[str, int], Owned] = {}
         self.ready = False
         self.recoveries = 0
+        self._let_go = False  # since state was last asked for
         self.failure: BaseException | None = None
         #: Counts by changelog partition; they live as long as the process, whoever owns the unit now.
         self.tallies: dict[tuple[str, int], Tally] = {}
@@ -69,12 +70,16 @@ class Owners:
 
     async def take(self, tps: list[TP]) -> None:
         """Make the units of these changelog partitions: fence, read, restore."""
+        self._let_go = False
         try:
             wanted = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions]
             owned = dict(zip(wanted, await asyncio.gather(*(self._fence(tp) for tp in wanted)), strict=True))
             ends = {TopicPartition(*tp): end for tp, (_, end) in owned.items()}
             crcs = self.options.check_crcs
             rows = await changelog.read(ends, self.options.connection, check_crcs=crcs) if ends else {}
+            if self._let_go:
+                await asyncio.gather(*(mine.writer.stop() for mine, _ in owned.values()), return_exceptions=True)
+                return
             for tp, (mine, _) in owned.items():
                 self._restore(tp, mine, rows[TopicPartition(*tp)])
         except asyncio.CancelledError:
@@ -102,11 +107,18 @@ class Owners:
         log.info("unit_restored", changelog=tp.topic, partition=tp.partition, rows=len(rows), next=owned.unit.next,
                  seconds=round(time.perf_counter() - started, 3))  # fmt: skip
 
-    def assert_taken(self, tps: Iterable[TP]) -> None:
-        """Faust ends a recovery that timed out as if it were complete: refuse to go on without state."""
+    async def has_taken(self, tps: Iterable[TP]) -> bool:
+        """Return whether the state of these partitions is here; not if they were let go of while it was read.
+
+        Faust ends a recovery that timed out as if it were complete: nobody goes on without state.
+        """
+        if self._let_go:
+            return False
         ours = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions]
         missing = [tp for tp in ours if (tp.topic, tp.partition) not in self.owned]
-        assert not missing, f"recovery ended without the state of {missing}"
+        if missing:
+            await self.fail(ValueError(f"recovery ended without the state of {missing}"))
+        return not missing
 
     def positions(self, assignment: Iterable[TP]) -> dict[TP, int | None]:
         """Return where each owned source partition stands; None where nothing was ever read."""
@@ -134,7 +146,7 @@ class Owners:
 
     async def revoke(self) -> None:
         """Commit what is folded and let go of everything."""
-        self.ready = False
+        self.ready, self._let_go = False, True
         owned, self.owned = list(self.owned.values()), {}
         try:
             for mine in owned:

@@ -295,9 +295,35 @@ def test_the_wrong_topic_stops_the_worker_after_what_was_good_is_committed():
     assert ("commit", {"liquidations": 1}) in Writer.calls
 
 
-def test_a_recovery_that_timed_out_is_not_taken_for_a_complete_one():
-    with pytest.raises(AssertionError, match="recovery ended without the state of"):
-        job(Unit).owners.assert_taken([TP(CHANGELOG, 1)])
+def test_a_recovery_that_ended_without_state_stops_the_worker():
+    async def run():
+        mine, _ = await taken()
+        here = [await mine.has_taken([TP(CHANGELOG, at)]) for at in (0, 9, 1)]
+        return here, str(mine.failure)
+
+    here, failure = asyncio.run(run())
+    assert [True, True, False] == here  # of 9 there is no source
+    assert f"recovery ended without the state of [TP(topic='{CHANGELOG}', partition=1)]" == failure
+
+
+@pytest.mark.parametrize("amid", [False, True], ids=["after it was read", "while it was read"])
+def test_state_that_is_let_go_of_while_it_is_taken_up_is_nobodys(monkeypatch, amid):
+    async def run():
+        mine, _ = await taken()
+        if amid:
+
+            async def read(ends, connection, *, check_crcs):
+                await mine.revoke()
+                return {tp: {} for tp in ends}
+
+            monkeypatch.setattr(changelog, "read", read)
+            await mine.take([TP(CHANGELOG, 0)])
+        else:
+            await mine.revoke()
+        return mine.owned, await mine.has_taken([TP(CHANGELOG, 0)]), mine.failure
+
+    assert ({}, False, None) == asyncio.run(run())
+    assert "stop" == Writer.calls[-1]
 
 
 def test_counts_live_as_long_as_the_process_whoever_owns_the_unit():
