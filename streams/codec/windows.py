@@ -66,9 +66,11 @@ class WindowsEncoder:
 
     def _packed(self, rows: list[Row], totals: Totals) -> Iterator[bytes]:
         assert self._header is not None, TOPIC
+        times: dict[int, bytes] = {}  # what changes in a flush does so in few seconds
         for row, windows in zip(rows, _windows(totals), strict=True):
             head = self._heads.get(row[:3]) or self._head(row)
-            yield b"".join((self._header, head, _long(row.as_of_s * 1000), windows, self._tail(row.covered)))
+            time = times.get(row.as_of_s) or times.setdefault(row.as_of_s, _long(row.as_of_s * 1000))
+            yield b"".join((self._header, head, time, windows, self._tail(row.covered)))
 
     def _head(self, row: Row) -> bytes:
         if len(self._heads) >= _HEADS_MAX:
@@ -128,16 +130,20 @@ def _some_windows(totals: Totals) -> Iterator[bytes]:
     small, many = _SMALL, len(_SMALL)
     sums, *columns = totals
     for scope, *rest in zip(sums.transpose(1, 0, 2).tolist(), *(column.T.tolist() for column in columns), strict=True):
-        out = [_SIX]
+        out, longs, shorts, figures = [_SIX], 0, 0, _NOTHING
         for name, mine, largest, low, high, dense_low, dense_high, dense in zip(_NAMES, scope, *rest, strict=True):
             long_usd, short_usd, long_count, short_count = mine
-            out += (
-                name, _PAIR(long_usd / MICRO, short_usd / MICRO),
-                small[long_count] if long_count < many else _varint(long_count),
-                small[short_count] if short_count < many else _varint(short_count),
-                _PRICED(largest / MICRO, 2, low, 2, high, 2, dense_low, 2, dense_high, 2, dense / MICRO)
-                if low == low else _PAIR(largest / MICRO, 0.0)[:_UNPRICED_BYTES],  # noqa: PLR0124 - not NaN
-            )  # fmt: skip
+            # A window lies in the next longer one: where both hold as many, they hold the same.
+            if long_count != longs or short_count != shorts:
+                longs, shorts = long_count, short_count
+                figures = b"".join((
+                    _PAIR(long_usd / MICRO, short_usd / MICRO),
+                    small[long_count] if long_count < many else _varint(long_count),
+                    small[short_count] if short_count < many else _varint(short_count),
+                    _PRICED(largest / MICRO, 2, low, 2, high, 2, dense_low, 2, dense_high, 2, dense / MICRO)
+                    if low == low else _PAIR(largest / MICRO, 0.0)[:_UNPRICED_BYTES],  # noqa: PLR0124 - not NaN
+                ))  # fmt: skip
+            out += (name, figures)
         hour, day = (scope[window][LONG_USD] + scope[window][SHORT_USD] for window in (ONE_HOUR, ONE_DAY))
         out += (_END, _SOME, _ONE(hour / day)) if day else (_END, _NULL)
         yield b"".join(out)
@@ -181,6 +187,8 @@ def _text(text: str) -> bytes:
 
 _SMALL = [_varint(value) for value in range(4_096)]
 _SIX = _long(len(WINDOWS))
+#: The figures of a window that holds none: two doubles, two counts, a double, five nulls.
+_NOTHING = bytes(16 + 2 + 8 + 5)
 _NAMES = [_text(name) for name in WINDOWS]
 _SCOPES = {scope: _long(at) for at, scope in enumerate(("UNKNOWN", *Scope)) if scope != "UNKNOWN"}
 _COVERAGES = {each.value: _long(at) for at, each in enumerate(Coverage)}

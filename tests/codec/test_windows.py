@@ -22,13 +22,21 @@ INSTRUMENT = Instrument("okx", "ÄB", "ä")
 
 
 def some_totals(seed, count):
+    """Of windows that lie in each other: one that holds as many as the one before it holds the same."""
     rng = np.random.default_rng(seed)
     shape = (6, count)
     sums = rng.integers(0, 1 << rng.integers(1, 62, (*shape, 4)), dtype=np.int64) * rng.integers(0, 2, (1, count, 1))
     largest, densest = rng.integers(0, 1 << 60, (2, *shape))
     prices = np.exp(rng.normal(0, 9, (4, *shape)))
     prices[:, rng.random(shape) < 0.3] = np.nan
-    return Totals(sums, largest, *prices, densest)
+    columns = [sums, largest, *prices, densest]
+    nothing = [np.zeros((count, 4), np.int64), 0, *[np.nan] * 4, 0]
+    for window in range(6):
+        before = [column[window - 1] for column in columns] if window else nothing
+        same = (sums[window, :, 2:] == before[0][:, 2:]).all(axis=1) | (rng.random(count) < 0.3)
+        for column, held in zip(columns, before, strict=True):
+            column[window, same] = held[same] if isinstance(held, np.ndarray) else held
+    return Totals(*columns)
 
 
 def some_rows(count):
