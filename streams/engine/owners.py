@@ -28,6 +28,7 @@ from streams.engine import changelog
 from streams.engine.batching import Delivered
 from streams.engine.owned import Options, Owned, Stage
 from streams.engine.transaction import Writer
+from streams.engine.transport import Span
 from streams.units.unit import Tally, WrongTopic
 
 log = structlog.get_logger()
@@ -35,6 +36,8 @@ _LOST_MAX = 5
 #: How long a batch waits, at most, until what is being committed is. One of so many records is of a backlog: what it
 #: has to say waits for the next flush.
 GIVE_WAY_SECONDS, BACKLOG_RECORDS = 1.0, 2_000
+#: In a backlog so old a unit is flushed so many times more seldom: a row is written once for all that changes it.
+BACKLOG_AGE_SECONDS, BACKLOG_INTERVALS = 10.0, 4
 #: A worker that slept or was away from its broker for so long has not listened; and how long one has to, before it
 #: says of a partition that never had anything that nothing is there.
 DEAF_SECONDS, LISTENED_MS = 1.0, 500
@@ -42,6 +45,13 @@ DEAF_SECONDS, LISTENED_MS = 1.0, 500
 
 def _unheard(*_: Any) -> None:
     """Nobody listens."""
+
+
+def _is_due(owned: Owned, span: Span | None, interval: float) -> bool:
+    """Whether a unit that has work is to be flushed now: in an old backlog seldom, and at its end at once."""
+    now, patience = time.monotonic(), interval * BACKLOG_INTERVALS
+    more = span is not None and span.seen < span.stable
+    return not more or now - owned.behind >= patience or now - owned.flush_ended >= patience
 
 
 class Owners:
@@ -189,6 +199,8 @@ class Owners:
             return
         if batch.topic == owned.stage.clock_topic:
             owned.heard, owned.gave_time = time.monotonic(), False
+        if backlog and time.time() - int(batch.timestamps[-1]) / 1000 > BACKLOG_AGE_SECONDS:
+            owned.behind = time.monotonic()
         began = time.perf_counter()
         unit.handle(batch)
         seconds = time.perf_counter() - began
@@ -292,9 +304,10 @@ class Owners:
                         self._was_deaf()
                     if self.owned.get(key) is not owned:
                         continue
+                    span = self._span(owned)
                     if self.ready:
-                        self._idle(owned)
-                    if owned.unit.work and owned.task is None:
+                        self._idle(owned, span)
+                    if owned.unit.work and owned.task is None and _is_due(owned, span, interval):
                         self.kick(owned)
                 if not found:
                     await asyncio.sleep(pause)
@@ -315,12 +328,18 @@ class Owners:
         for owned in self.owned.values():
             owned.heard = time.monotonic()
 
-    def _idle(self, owned: Owned) -> None:
-        """Tell a unit that time has passed: whoever has listened to the end of its source all the while may do so."""
-        topic, now = owned.stage.clock_topic, time.monotonic()
+    def _span(self, owned: Owned) -> Span | None:
+        topic = owned.stage.clock_topic
         at = owned.unit.next.get(topic)
-        span = None if at is None else self.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
-        if span is None or topic in owned.seeking or not 0 <= span.age_ms <= DEAF_SECONDS * 1000:
+        if at is None or topic in owned.seeking:
+            return None
+        span: Span | None = self.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
+        return span
+
+    def _idle(self, owned: Owned, span: Span | None) -> None:
+        """Tell a unit that time has passed: whoever has listened to the end of its source all the while may do so."""
+        now = time.monotonic()
+        if span is None or not 0 <= span.age_ms <= DEAF_SECONDS * 1000:
             owned.heard = now
             return
         silent_ms = int((now - owned.heard) * 1000)

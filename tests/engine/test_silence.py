@@ -10,7 +10,7 @@ import pytest
 
 from streams.engine import owners
 from streams.engine.transport import Span
-from tests.engine.test_owners import SLOW_SECONDS, no_kafka, taken
+from tests.engine.test_owners import SLOW_SECONDS, delivered, no_kafka, taken
 
 __all__ = ["no_kafka"]
 
@@ -29,7 +29,7 @@ __all__ = ["no_kafka"]
 )
 @pytest.mark.parametrize(("patience_ms", "clockless"), [(300, False), (0, True)])
 def test_a_unit_is_told_of_silence_by_who_has_listened_to_the_end(span, told, patience_ms, clockless):
-    found = asyncio.run(idled(lambda mine, owned: mine._idle(owned), span, patience_ms, clockless=clockless))
+    found = asyncio.run(idled(lambda mine, owned: mine._idle(owned, span), span, patience_ms, clockless=clockless))
 
     assert told == found
 
@@ -38,21 +38,25 @@ def test_a_unit_is_told_of_silence_by_who_has_listened_to_the_end(span, told, pa
     ("patience_ms", "clockless", "told"), [(1_000, False, [1_400]), (0, False, []), (0, True, [700])]
 )
 def test_silence_is_told_when_it_has_lasted_or_once_where_nothing_ever_was(patience_ms, clockless, told):
-    def twice(mine, owned):
-        mine._idle(owned)
-        owned.heard -= 0.7
-        mine._idle(owned)
+    span = Span(10, 10, 10, 20)
 
-    assert told == asyncio.run(idled(twice, Span(10, 10, 10, 20), patience_ms, clockless=clockless))
+    def twice(mine, owned):
+        for _ in range(2):
+            mine._idle(owned, span)
+            owned.heard -= 0.7
+
+    assert told == asyncio.run(idled(twice, span, patience_ms, clockless=clockless))
 
 
 def test_who_was_asleep_has_not_heard_that_it_was_silent():
     # A worker that was stopped for 15 s woke up, took its last fetch for the end, and moved the clock by 15 s.
+    span = Span(10, 10, 10, 20)
+
     def asleep(mine, owned):
         mine._was_deaf()
-        mine._idle(owned)
+        mine._idle(owned, span)
 
-    assert [] == asyncio.run(idled(asleep, Span(10, 10, 10, 20), 300))
+    assert [] == asyncio.run(idled(asleep, span, 300))
 
 
 def test_a_loop_that_was_held_up_begins_to_listen_anew(monkeypatch):
@@ -63,7 +67,7 @@ def test_a_loop_that_was_held_up_begins_to_listen_anew(monkeypatch):
         mine, _ = await taken(at=0)
         mine.options = replace(mine.options, flush_interval_ms=1)
         mine._was_deaf = lambda: calls.append("deaf")
-        mine._idle = lambda _: calls.append("idle")
+        mine._idle = lambda *_: calls.append("idle")
         mine.resumed()
         await asyncio.sleep(SLOW_SECONDS / 5)
         calls.append("held up")
@@ -88,3 +92,37 @@ async def idled(look, span, patience_ms, *, clockless=False):
     look(mine, owned)
     await mine.revoke()
     return [ms // 10 * 10 for ms in told]
+
+
+@pytest.mark.parametrize(
+    ("span", "behind_s", "flushed_s", "due"),
+    [
+        pytest.param(Span(10, 99, 99, 20), 0.1, 0.6, False, id="in the middle of an old backlog"),
+        pytest.param(Span(10, 99, 99, 20), 0.1, 2.0, True, id="in it, and long since the last flush"),
+        pytest.param(Span(99, 99, 99, 20), 0.1, 0.6, True, id="at its end"),
+        pytest.param(Span(10, 99, 99, 20), 2.0, 0.6, True, id="what comes is new, or little"),
+        pytest.param(None, 0.1, 0.6, True, id="nothing is known of the log"),
+    ],
+)
+def test_in_an_old_backlog_flushes_are_seldom(span, behind_s, flushed_s, due):
+    async def run():
+        mine, owned = await taken()
+        now = time.monotonic()
+        owned.behind, owned.flush_ended = now - behind_s, now - flushed_s
+        await mine.revoke()
+        return owners._is_due(owned, span, 0.5)
+
+    assert due == asyncio.run(run())
+
+
+@pytest.mark.parametrize(("count", "age_s", "behind"), [(2_000, 60, True), (1_999, 60, False), (2_000, 1, False)])
+def test_a_backlog_is_many_records_that_are_old(count, age_s, behind):
+    async def run():
+        mine, owned = await taken(at=0)
+        batch = delivered(*range(count))
+        batch.batch.timestamps[:] = (time.time() - age_s) * 1000
+        await mine.deliver(batch)
+        await mine.revoke()
+        return owned.behind > 0
+
+    assert behind == asyncio.run(run())
