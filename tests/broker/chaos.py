@@ -17,6 +17,11 @@ from tests.broker import clock, faults
 from tests.broker.kafka import missing
 from tests.broker.torture import Plan, Torture
 
+#: Rounds that have found something once, and what; ``make chaos`` begins with them.
+FOUND = {
+    334063: "a worker that had slept for 15 s took its last fetch for the end of the log, and gave time",
+    334068: "a unit whose first records were on their way was told that there were none",
+}
 _EACH_ROUND = 24
 #: By how often each comes in a round, at most.
 _KINDS = {
@@ -70,15 +75,18 @@ def main() -> None:
     """Run rounds until there were enough faults; exit 1 where the oracle found anything."""
     parser = argparse.ArgumentParser(prog="make chaos")
     parser.add_argument("--faults", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--seed", type=int)
     wanted = parser.parse_args()
     reason = missing()
     if reason is not None:
         sys.exit(reason)
-    print(f"seed {wanted.seed}; bent clocks: {clock.missing() or 'yes'}", flush=True)
+    seeds = [*FOUND, random.randrange(10**6)] if wanted.seed is None else [wanted.seed]
+    print(f"seed {seeds[-1]}; bent clocks: {clock.missing() or 'yes'}", flush=True)
     did, written, seen = Counter[str](), Counter[str](), Counter[str]()
-    bad, seed, began = 0, wanted.seed, time.monotonic()
+    bad, began = 0, time.monotonic()
     while did.total() < wanted.faults:
+        seed = seeds.pop(0)
+        seeds = seeds or [seed + 1]
         with tempfile.TemporaryDirectory() as folder:
             run = tormented(Path(folder), plan_of(seed))
         assert run.upstream is not None
@@ -88,7 +96,6 @@ def main() -> None:
         print(f"round {seed}: {run.did.total()} faults, {len(run.problems)} differences; {minutes:.1f} min", flush=True)
         if run.problems:
             print(report(run), flush=True)
-        seed += 1
     for name, count in sorted(did.items()):
         print(f"  {count:4d} {name}")
     print(f"{did.total()} faults in {(time.monotonic() - began) / 60:.1f} min; upstream: {dict(written)}")

@@ -12,10 +12,18 @@ from faust.transport.drivers import aiokafka as driver
 
 from streams.core.market import Market
 from streams.core.screen import Screen
-from streams.engine import changelog, transport
+from streams.engine import changelog, owners, transport
+from streams.engine.owned import Owned
 from streams.engine.owners import Owners
 from streams.engine.transaction import Writer
+from streams.engine.transport import Span
 from streams.units.unit import Flush
+
+
+def instead(owner: Any, name: str, other: Any) -> None:
+    """Put something in the place of a protection, which has to be there."""
+    assert hasattr(owner, name), f"{owner} has no {name}: what is the protection called now?"
+    setattr(owner, name, other)
 
 
 def transaction() -> None:
@@ -26,7 +34,7 @@ def transaction() -> None:
         await commit(self, Flush(messages=flush.messages), partition)
         await commit(self, Flush(rows=flush.rows, offsets=flush.offsets), partition)
 
-    Writer.commit = in_two
+    instead(Writer, "commit", in_two)
 
 
 def fencing() -> None:
@@ -36,7 +44,7 @@ def fencing() -> None:
     def alone(self: Writer, name: str, *rest: Any) -> None:
         init(self, f"{name}-{uuid.uuid4()}", *rest)
 
-    Writer.__init__ = alone
+    instead(Writer, "__init__", alone)
 
 
 def seek() -> None:
@@ -47,19 +55,20 @@ def seek() -> None:
         restore(self, tp, owned, rows)
         owned.unit.next.clear()
 
-    Owners._restore = forgetful
+    instead(Owners, "_restore", forgetful)
 
 
 def committed_recovery() -> None:
     """The changelog is read with what was never committed."""
     kinds = functools.partial(AIOKafkaConsumer)
-    changelog.AIOKafkaConsumer = lambda **options: kinds(**(options | {"isolation_level": "read_uncommitted"}))
+    read_all = {"isolation_level": "read_uncommitted"}
+    instead(changelog, "AIOKafkaConsumer", lambda **options: kinds(**(options | read_all)))
 
 
 def committed_sources() -> None:
     """Sources are read with what the producer aborted, as Faust does it."""
     stock = driver.AIOKafkaConsumerThread._create_worker_consumer
-    transport.ConsumerThread._create_worker_consumer = stock
+    instead(transport.ConsumerThread, "_create_worker_consumer", stock)
 
 
 def batch_rule() -> None:
@@ -72,24 +81,29 @@ def batch_rule() -> None:
             accepted.clock_ms[:] = accepted.clock_ms[-1]
         return accepted
 
-    Screen.accept = at_once
+    instead(Screen, "accept", at_once)
 
 
 def on_time() -> None:
     """Stage 2 decides on all totals, late ones included."""
-    snapshot = Market.snapshot
-    Market.snapshot = lambda self, found: snapshot(
-        self, found if found.on_time is None else found._replace(on_time=found.seconds)
-    )
+    grow = Market.grow
+    instead(Market, "grow", lambda self, names, cells: grow(self, names, cells._replace(slot=cells.slot | 1)))
 
 
 def ticks() -> None:
     """Time is given whether or not something is left to read."""
 
-    async def always(self: Owners, owned: Any) -> bool:
-        return True
+    def nothing_left(self: Owners, owned: Owned) -> Span | None:
+        at = owned.unit.next.get(owned.stage.clock_topic)
+        return None if at is None else Span(at, at, at, 0)
 
-    Owners._at_end = always
+    instead(Owners, "_span", nothing_left)
+
+
+def silence() -> None:
+    """A worker that was asleep takes it for silence."""
+    instead(Owners, "_was_deaf", lambda _: None)
+    instead(owners, "DEAF_SECONDS", 1e9)
 
 
 def dedupe() -> None:
@@ -100,7 +114,7 @@ def dedupe() -> None:
         columns.identity[:] = [uuid.uuid4().int & 0xFFFFFFFFFFFFFFFF for _ in range(len(columns))]
         return accept(self, columns)
 
-    Screen.accept = anew
+    instead(Screen, "accept", anew)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """Workers that are killed, stopped, cut off and shut out end with the numbers of the oracle: none lost, none twice.
 
-``make chaos`` is the long run. A seed that ever failed is kept here.
+``make chaos`` is the long run, and begins with the seeds that have ever failed.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.broker import kafka
+from tests.broker import kafka, sabotage
 from tests.broker.chaos import report, tormented
 from tests.broker.torture import Plan
 
@@ -31,3 +34,11 @@ def test_ten_sigkills_a_zombie_and_a_broker_restart_change_nothing(tmp_path):
     assert run.did["sigkill"] + run.did["sigkill_in_a_flush"] >= 10
     assert run.did["zombie"] == run.did["broker_restart"] == 1
     assert run.slowest_end <= 10
+
+
+@pytest.mark.parametrize("name", sabotage.RUNS)
+def test_each_protection_is_where_the_saboteur_takes_it_away(name):
+    program = f"from tests.broker import saboteur; saboteur.{name}()"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert 0 == found.returncode, found.stderr
