@@ -76,13 +76,17 @@ class Accepted:
     refused: list[tuple[int, Reason, str]] = field(default_factory=list)
 
 
+#: Identities that are borne before anybody looks for those that can be forgotten.
+_FORGET_LEAST = 65_536
+
+
 class Seen:
     """Identities of accepted records and their newest event time, in entries that are forgotten as a whole."""
 
     def __init__(self) -> None:
         self.times = Table()
         self.journal = Journal()
-        self._least = 1_000_000
+        self._least = _FORGET_LEAST
 
     def restore(self, number: int, identity: NDArray[np.uint64], time_ms: Ints) -> None:
         """Take up an entry."""
@@ -97,7 +101,7 @@ class Seen:
         gone = self.journal.expired(until_ms)
         if len(self.times) > self._least:
             self.times.drop(until_ms)
-            self._least = max(1_000_000, 2 * len(self.times))
+            self._least = max(_FORGET_LEAST, 2 * len(self.times))
         return gone
 
 
