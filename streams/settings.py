@@ -94,7 +94,9 @@ class Settings(BaseSettings):
         3_600_000, description="How far back a repeated liquidation is recognised; at most 24 h."
     )
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
-        500, description="Longest time between two transactions of a partition while there is work."
+        500,
+        description="Longest time between two transactions of a partition while there is work; "
+        "four times as long in a backlog.",
     )
     idle_timeout_ms: Milliseconds = Field(5_000, description="Silence after which a partition is given time; 0: never.")
 

@@ -54,7 +54,7 @@ class Entries(Generic[Columns]):
                 continue
             small = [each for _, each in self._small]
             if len(small) < SMALL_ENTRIES and sum(len(each.second) for each in [*small, some]) < SMALL_LINES:
-                self._small.append((self._next, some))
+                self._small.append((self._next, _together([some])))  # a copy: a part holds on to all of its flush
                 found.append(self._row(some))
                 continue
             found += [(codec.entry_key(self.kind, number), None) for number, _ in self._small]
