@@ -6,7 +6,7 @@ batches, no columns, no flushes and no restarts.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ class Outcome:
     dead: list[tuple[str, str, int, int]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     present: dict[str, list[str]] = field(default_factory=dict)  # row -> exchanges that its coverage speaks of
+    steps: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))  # ms of each tick, by partition
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Partition:
             self.outcome.dead.append((reason, LIQUIDATIONS, self.number, record.offset))
 
     def tick(self, time: int) -> None:
+        self.outcome.steps[self.number].append(max(0, time - (time if self.clock is None else self.clock)))
         if self.clock is not None and time > self.clock:
             self.clock = time
             self.what_is_due(time)
