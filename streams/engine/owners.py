@@ -27,8 +27,8 @@ from streams.codec.registry import Registry
 from streams.engine import changelog
 from streams.engine.batching import Delivered
 from streams.engine.owned import Options, Owned, Stage
+from streams.engine.timekeeper import Timekeeper
 from streams.engine.transaction import Writer
-from streams.engine.transport import Span
 from streams.units.unit import Tally, WrongTopic
 
 log = structlog.get_logger()
@@ -36,22 +36,12 @@ _LOST_MAX = 5
 #: How long a batch waits, at most, until what is being committed is. One of so many records is of a backlog: what it
 #: has to say waits for the next flush.
 GIVE_WAY_SECONDS, BACKLOG_RECORDS = 1.0, 2_000
-#: In a backlog so old a unit is flushed so many times more seldom: a row is written once for all that changes it.
-BACKLOG_AGE_SECONDS, BACKLOG_INTERVALS = 10.0, 4
-#: A worker that slept or was away from its broker for so long has not listened; and how long one has to, before it
-#: says of a partition that never had anything that nothing is there.
-DEAF_SECONDS, LISTENED_MS = 1.0, 500
+#: One whose last record came so long ago is of an old backlog, in which flushes are seldom.
+BACKLOG_AGE_SECONDS = 10.0
 
 
 def _unheard(*_: Any) -> None:
     """Nobody listens."""
-
-
-def _is_due(owned: Owned, span: Span | None, interval: float) -> bool:
-    """Whether a unit that has work is to be flushed now: in an old backlog seldom, and at its end at once."""
-    now, patience = time.monotonic(), interval * BACKLOG_INTERVALS
-    more = span is not None and span.seen < span.stable
-    return not more or now - owned.behind >= patience or now - owned.flush_ended >= patience
 
 
 class Owners:
@@ -152,7 +142,7 @@ class Owners:
         self.ready = True
         self.recoveries += 1
         if self._flusher is None:
-            self._flusher = asyncio.ensure_future(self._keep_time())
+            self._flusher = asyncio.ensure_future(Timekeeper(self).run())
 
     async def revoke(self) -> None:
         """Commit what is folded and let go of everything."""
@@ -288,68 +278,6 @@ class Owners:
             consumer._committed_offset[tp] = offset
             self.app.monitor.on_tp_commit({tp: offset})
             consumer._thread.tp_last_committed_at[tp] = time.monotonic()
-
-    async def _keep_time(self) -> None:
-        """Flush what has waited, and give time to partitions on which nothing comes: one after the other.
-
-        A cut holds the loop. Were all made at once, onsets would wait for them, and no broker be heard meanwhile.
-        """
-        interval = self.options.flush_interval_ms / 1000
-        try:
-            while self.failure is None:
-                found = list(self.owned.items())
-                pause = interval / max(1, len(found))
-                for key, owned in found:
-                    if await self._sleep(pause) > DEAF_SECONDS:
-                        self._was_deaf()
-                    if self.owned.get(key) is not owned:
-                        continue
-                    span = self._span(owned)
-                    if self.ready:
-                        self._idle(owned, span)
-                    if owned.unit.work and owned.task is None and _is_due(owned, span, interval):
-                        self.kick(owned)
-                if not found:
-                    await asyncio.sleep(pause)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001
-            await self.fail(error)
-
-    @staticmethod
-    async def _sleep(seconds: float) -> float:
-        """Sleep, and return by how much it was overslept."""
-        due = time.monotonic() + seconds
-        await asyncio.sleep(seconds)
-        return time.monotonic() - due
-
-    def _was_deaf(self) -> None:
-        """Begin to listen anew: nobody knows whether it was silent."""
-        for owned in self.owned.values():
-            owned.heard = time.monotonic()
-
-    def _span(self, owned: Owned) -> Span | None:
-        topic = owned.stage.clock_topic
-        at = owned.unit.next.get(topic)
-        if at is None or topic in owned.seeking:
-            return None
-        span: Span | None = self.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
-        return span
-
-    def _idle(self, owned: Owned, span: Span | None) -> None:
-        """Tell a unit that time has passed: whoever has listened to the end of its source all the while may do so."""
-        now = time.monotonic()
-        if span is None or not 0 <= span.age_ms <= DEAF_SECONDS * 1000:
-            owned.heard = now
-            return
-        silent_ms = int((now - owned.heard) * 1000)
-        patience_ms = self.options.idle_timeout_ms
-        if owned.unit.clockless and not owned.gave_time:
-            patience_ms = LISTENED_MS
-        if not patience_ms or silent_ms < patience_ms or span.seen < span.end:
-            return
-        owned.gave_time, owned.heard = True, now
-        owned.unit.idle(silent_ms)
 
     # ---------------------------------------------------------------- failure
 

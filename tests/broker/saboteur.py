@@ -12,9 +12,10 @@ from faust.transport.drivers import aiokafka as driver
 
 from streams.core.market import Market
 from streams.core.screen import Screen
-from streams.engine import changelog, owners, transport
+from streams.engine import changelog, timekeeper, transport
 from streams.engine.owned import Owned
 from streams.engine.owners import Owners
+from streams.engine.timekeeper import Timekeeper
 from streams.engine.transaction import Writer
 from streams.engine.transport import Span
 from streams.units.unit import Flush
@@ -93,17 +94,17 @@ def on_time() -> None:
 def ticks() -> None:
     """Time is given whether or not something is left to read."""
 
-    def nothing_left(self: Owners, owned: Owned) -> Span | None:
+    def nothing_left(self: Timekeeper, owned: Owned) -> Span | None:
         at = owned.unit.next.get(owned.stage.clock_topic)
         return None if at is None else Span(at, at, at, 0)
 
-    instead(Owners, "_span", nothing_left)
+    instead(Timekeeper, "span", nothing_left)
 
 
 def silence() -> None:
     """A worker that was asleep takes it for silence."""
-    instead(Owners, "_was_deaf", lambda _: None)
-    instead(owners, "DEAF_SECONDS", 1e9)
+    instead(Timekeeper, "was_deaf", lambda _: None)
+    instead(timekeeper, "DEAF_SECONDS", 1e9)
 
 
 def dedupe() -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from streams.engine import owners
+from streams.engine import timekeeper
+from streams.engine.timekeeper import Timekeeper
 from streams.engine.transport import Span
 from tests.engine.test_owners import SLOW_SECONDS, delivered, no_kafka, taken
 
@@ -29,7 +30,7 @@ __all__ = ["no_kafka"]
 )
 @pytest.mark.parametrize(("patience_ms", "clockless"), [(300, False), (0, True)])
 def test_a_unit_is_told_of_silence_by_who_has_listened_to_the_end(span, told, patience_ms, clockless):
-    found = asyncio.run(idled(lambda mine, owned: mine._idle(owned, span), span, patience_ms, clockless=clockless))
+    found = asyncio.run(idled(lambda keeper, owned: keeper.idle(owned, span), span, patience_ms, clockless=clockless))
 
     assert told == found
 
@@ -40,9 +41,9 @@ def test_a_unit_is_told_of_silence_by_who_has_listened_to_the_end(span, told, pa
 def test_silence_is_told_when_it_has_lasted_or_once_where_nothing_ever_was(patience_ms, clockless, told):
     span = Span(10, 10, 10, 20)
 
-    def twice(mine, owned):
+    def twice(keeper, owned):
         for _ in range(2):
-            mine._idle(owned, span)
+            keeper.idle(owned, span)
             owned.heard -= 0.7
 
     assert told == asyncio.run(idled(twice, span, patience_ms, clockless=clockless))
@@ -52,28 +53,30 @@ def test_who_was_asleep_has_not_heard_that_it_was_silent():
     # A worker that was stopped for 15 s woke up, took its last fetch for the end, and moved the clock by 15 s.
     span = Span(10, 10, 10, 20)
 
-    def asleep(mine, owned):
-        mine._was_deaf()
-        mine._idle(owned, span)
+    def asleep(keeper, owned):
+        keeper.was_deaf()
+        keeper.idle(owned, span)
 
     assert [] == asyncio.run(idled(asleep, span, 300))
 
 
 def test_a_loop_that_was_held_up_begins_to_listen_anew(monkeypatch):
-    monkeypatch.setattr(owners, "DEAF_SECONDS", SLOW_SECONDS / 2)
+    monkeypatch.setattr(timekeeper, "DEAF_SECONDS", SLOW_SECONDS / 2)
     calls = []
 
     async def run():
         mine, _ = await taken(at=0)
         mine.options = replace(mine.options, flush_interval_ms=1)
-        mine._was_deaf = lambda: calls.append("deaf")
-        mine._idle = lambda *_: calls.append("idle")
-        mine.resumed()
+        keeper = Timekeeper(mine)
+        keeper.was_deaf = lambda: calls.append("deaf")
+        keeper.idle = lambda *_: calls.append("idle")
+        mine.ready = True
+        running = asyncio.ensure_future(keeper.run())
         await asyncio.sleep(SLOW_SECONDS / 5)
         calls.append("held up")
         time.sleep(SLOW_SECONDS)  # noqa: ASYNC251 - it holds the loop
         await asyncio.sleep(0.005)
-        mine._flusher.cancel()
+        running.cancel()
         await mine.revoke()
 
     asyncio.run(run())
@@ -89,7 +92,7 @@ async def idled(look, span, patience_ms, *, clockless=False):
     told = []
     owned.unit.idle, owned.unit.clockless = told.append, clockless
     owned.heard = time.monotonic() - 0.7
-    look(mine, owned)
+    look(Timekeeper(mine), owned)
     await mine.revoke()
     return [ms // 10 * 10 for ms in told]
 
@@ -110,7 +113,7 @@ def test_in_an_old_backlog_flushes_are_seldom(span, behind_s, flushed_s, due):
         now = time.monotonic()
         owned.behind, owned.flush_ended = now - behind_s, now - flushed_s
         await mine.revoke()
-        return owners._is_due(owned, span, 0.5)
+        return timekeeper.is_due(owned, span, 0.5)
 
     assert due == asyncio.run(run())
 

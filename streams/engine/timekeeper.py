@@ -1,0 +1,103 @@
+"""What happens without a record: units that have waited are flushed, and told of silence.
+
+Silence is what one has listened to: only who has heard its broker all the
+while, and has folded all that it handed out, may say that nothing came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from faust.types import TP
+
+from streams.engine.owned import Owned
+from streams.engine.transport import Span
+
+if TYPE_CHECKING:
+    from streams.engine.owners import Owners
+
+#: In an old backlog a unit is flushed so many times more seldom: a row is written once for all that changes it.
+BACKLOG_INTERVALS = 4
+#: A worker that slept or was away from its broker for so long has not listened; and how long one has to, before it
+#: says of a partition that never had anything that nothing is there.
+DEAF_SECONDS, LISTENED_MS = 1.0, 500
+
+
+class Timekeeper:
+    """Looks at the units of a process, one after the other and for ever.
+
+    A cut holds the loop. Were all made at once, onsets would wait for them, and no broker be heard meanwhile.
+    """
+
+    def __init__(self, owners: Owners) -> None:
+        self.owners = owners
+
+    async def run(self) -> None:
+        """Keep time until something fails."""
+        owners = self.owners
+        interval = owners.options.flush_interval_ms / 1000
+        try:
+            while owners.failure is None:
+                found = list(owners.owned.items())
+                pause = interval / max(1, len(found))
+                for key, owned in found:
+                    if await _overslept(pause) > DEAF_SECONDS:
+                        self.was_deaf()
+                    if owners.owned.get(key) is not owned:
+                        continue
+                    span = self.span(owned)
+                    if owners.ready:
+                        self.idle(owned, span)
+                    if owned.unit.work and owned.task is None and is_due(owned, span, interval):
+                        owners.kick(owned)
+                if not found:
+                    await asyncio.sleep(pause)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it must not pass unseen
+            await owners.fail(error)
+
+    def was_deaf(self) -> None:
+        """Begin to listen anew: nobody knows whether it was silent."""
+        for owned in self.owners.owned.values():
+            owned.heard = time.monotonic()
+
+    def span(self, owned: Owned) -> Span | None:
+        """Return what a unit has before it; None where nothing is known."""
+        topic = owned.stage.clock_topic
+        at = owned.unit.next.get(topic)
+        if at is None or topic in owned.seeking:
+            return None
+        span: Span | None = self.owners.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
+        return span
+
+    def idle(self, owned: Owned, span: Span | None) -> None:
+        """Tell a unit that time has passed, if it was silent to the end of its source for long enough."""
+        now = time.monotonic()
+        if span is None or not 0 <= span.age_ms <= DEAF_SECONDS * 1000:
+            owned.heard = now
+            return
+        silent_ms = int((now - owned.heard) * 1000)
+        patience_ms = self.owners.options.idle_timeout_ms
+        if owned.unit.clockless and not owned.gave_time:
+            patience_ms = LISTENED_MS
+        if not patience_ms or silent_ms < patience_ms or span.seen < span.end:
+            return
+        owned.gave_time, owned.heard = True, now
+        owned.unit.idle(silent_ms)
+
+
+def is_due(owned: Owned, span: Span | None, interval: float) -> bool:
+    """Whether a unit that has work is to be flushed now: in an old backlog seldom, and at its end at once."""
+    now, patience = time.monotonic(), interval * BACKLOG_INTERVALS
+    more = span is not None and span.seen < span.stable
+    return not more or now - owned.behind >= patience or now - owned.flush_ended >= patience
+
+
+async def _overslept(seconds: float) -> float:
+    """Sleep, and return by how much it was longer."""
+    due = time.monotonic() + seconds
+    await asyncio.sleep(seconds)
+    return time.monotonic() - due
