@@ -95,6 +95,10 @@ def body(value: bytes) -> bytes:
     return value[1:]
 
 
+def _is_first(value: bytes) -> bool:
+    return value[0] <= _V[0]
+
+
 def _name(instrument: Instrument) -> bytes:
     return "\x1f".join(instrument).encode()
 
@@ -147,7 +151,7 @@ def cells_row(lines: Lines) -> bytes:
 
 def parse_cells(value: bytes) -> Lines:
     """Return the cells of such a row, those of single liquidations first."""
-    first, value = value[0] < VERSION, body(value)
+    first, value = _is_first(value), body(value)
     end = _LENGTH.size + _LENGTH.unpack_from(value)[0] * _SINGLE.itemsize
     ones = _from_bytes(value[_LENGTH.size : end], _SINGLE_1 if first else _SINGLE)
     more = _from_bytes(value[end:], _CELL)
@@ -227,7 +231,7 @@ def parse_identities(key: bytes, value: bytes) -> tuple[int, NDArray[np.uint64],
     """Return (number, identities, event times) of an identities row."""
     packed = _from_bytes(body(value), _TWIN)
     time_ms = packed["time"].astype(np.int64)
-    return entry_number(key), packed["identity"].astype(np.uint64), time_ms if value[0] < VERSION else time_ms.cumsum()
+    return entry_number(key), packed["identity"].astype(np.uint64), time_ms if _is_first(value) else time_ms.cumsum()
 
 
 def cascade_key(scope: str, key: str, side: int) -> bytes:
@@ -248,12 +252,16 @@ def feed_row(exchange: str, content: Mapping[str, Any]) -> tuple[bytes, bytes]:
 
 def json_row(content: Any) -> bytes:
     """Return plain JSON as a row's value."""
-    return _V + json.dumps(content, separators=(",", ":")).encode()
+    return _V + _json(content)
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def commit_row(content: Any) -> tuple[bytes, bytes]:
     """Return the row that says where a unit stands: by its version, a program before this one knows to keep off."""
-    return COMMIT, _V2 + json_row(content)[1:]
+    return COMMIT, _V2 + _json(content)
 
 
 def parse_json(value: bytes) -> Any:
@@ -298,7 +306,7 @@ def parse_assets(value: bytes) -> tuple[list[str], AssetCells]:
 
 
 def _named(names: list[str], packed: NDArray[Any]) -> bytes:
-    head = json.dumps(names, separators=(",", ":")).encode()
+    head = _json(names)
     return _V + _LENGTH.pack(len(head)) + head + _by_byte(packed)
 
 

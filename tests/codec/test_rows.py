@@ -149,3 +149,12 @@ def test_a_program_before_this_one_keeps_off_what_this_one_wrote():
 
 def test_a_watermark_may_have_no_clock():
     assert [[None, 4], [0, 4]] == [rows.parse_json(rows.watermark_row(clock, 4)) for clock in (None, 0)]
+
+
+def test_what_the_second_format_wrote_is_read_as_that_by_later_ones(monkeypatch):
+    row = rows.identities_row(3, np.array([9, 8], np.uint64), np.array([5, 7]))
+    cells = rows.cells_row(Lines(*np.array([[1], [2], [3]]), np.array([[0, 4, 0, 1]]), np.array([4])))
+    monkeypatch.setattr(rows, "VERSION", 3)
+
+    assert [5, 7] == rows.parse_identities(*row)[2].tolist()
+    assert [[0, 4, 0, 1]] == rows.parse_cells(cells).sums.tolist()
