@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.cascade import asset_bar
-from streams.core.cells import SHORT_COUNT, runs
+from streams.core.cells import SHORT_COUNT, part, runs
 from streams.core.windows import HOUR
 
 Ints = NDArray[np.int64]
@@ -44,11 +44,6 @@ def in_order_of_time(parts: Iterable[AssetCells]) -> AssetCells:
     together = AssetCells(*(np.concatenate(column) for column in zip(NO_ASSETS, *parts, strict=True)))
     order = np.argsort(together.second, kind="stable")
     return AssetCells(*(column[order] for column in together))
-
-
-def part(cells: AssetCells, start: int, end: int) -> AssetCells:
-    """Return the cells at positions [start, end)."""
-    return AssetCells(*(column[start:end] for column in cells))
 
 
 def chosen(cells: AssetCells, wanted: NDArray[np.bool_]) -> AssetCells:

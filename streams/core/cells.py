@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+#: Columns of one length, of which one is called ``second``: ``Cells``, ``Lines``, ``AssetCells``.
+Columns = TypeVar("Columns", bound=Any)
 #: The band of what has no price.
 NO_PRICE = 0
 #: Columns of a cell's sums.
@@ -81,9 +83,16 @@ def where(cells: Cells, wanted: NDArray[np.bool_]) -> Cells:
     return Cells(*(column.take(index, axis=0) for column in cells))
 
 
-def part(cells: Cells, start: int, end: int) -> Cells:
-    """Return the cells at positions [start, end)."""
-    return Cells(*(column[start:end] for column in cells))
+def part(cells: Columns, start: int, end: int) -> Columns:
+    """Return the lines at positions [start, end) of some columns."""
+    found: Columns = type(cells)(*(column[start:end] for column in cells))
+    return found
+
+
+def parts(cells: Columns, most: int) -> Iterator[Columns]:
+    """Yield columns by so many lines at most."""
+    for start in range(0, len(cells.second), most):
+        yield part(cells, start, start + most)
 
 
 class Store:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic
 
 import numpy as np
 
 from streams.codec import rows as codec
+from streams.core.cells import Columns, parts
 
 Rows = list[tuple[bytes, bytes | None]]
-#: Columns of one length, of which one is called ``second``: ``Cells``, ``Lines``, ``AssetCells``.
-Columns = TypeVar("Columns", bound=Any)
 #: An entry of fewer lines is small; so many small ones are written anew as one.
 SMALL_LINES, SMALL_ENTRIES = 1_024, 64
 
@@ -47,8 +46,7 @@ class Entries(Generic[Columns]):
         """Return the rows of what a flush has added, and the tombstones of what they replace."""
         found: Rows = [(key, None) for key in self._obsolete]
         self._obsolete = []
-        for start in range(0, len(lines.second), self._lines_max):
-            some = _part(lines, start, start + self._lines_max)
+        for some in parts(lines, self._lines_max):
             if len(some.second) >= SMALL_LINES:
                 found.append(self._whole(some))
                 continue
@@ -87,11 +85,6 @@ class Entries(Generic[Columns]):
     def replace(self, keys: list[bytes]) -> None:
         """Take note of rows that what is added next stands for."""
         self._obsolete += keys
-
-
-def _part(lines: Columns, start: int, end: int) -> Columns:
-    found: Columns = type(lines)(*(column[start:end] for column in lines))
-    return found
 
 
 def _together(parts: list[Columns]) -> Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 from streams.codec import rows as codec
 from streams.core.baseline import HOUR_MS, Baseline
 from streams.core.breadth import AssetCells, Breadth, in_order_of_time
-from streams.core.breadth import part as asset_part
 from streams.core.cascade import CascadeState
 from streams.core.cells import Cells, Lines, joined, where
 from streams.core.events import Instrument, Scope
@@ -139,12 +138,6 @@ def machine_of(content: dict[str, Any]) -> Machine:
     state = content["state"]
     found = CascadeState(**state, assets_count=content.get("assets_count")) if state else None
     return Machine(found, content["closed_until"])
-
-
-def asset_parts(cells: AssetCells) -> Iterator[AssetCells]:
-    """Yield cells of assets as they fit into messages."""
-    for start in range(0, len(cells.slot), ASSETS_MAX):
-        yield asset_part(cells, start, start + ASSETS_MAX)
 
 
 def restore_assets(

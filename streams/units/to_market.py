@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streams.codec import rows as codec
-from streams.core.cells import part
+from streams.core.cells import parts
 from streams.core.describe import before_onset
 from streams.core.events import PositionSide
 from streams.units import keep
@@ -23,9 +23,8 @@ LATER = "+"
 def report(shard: Shard) -> list[Message]:
     """Return what there is to hear since the last flush."""
     found: list[Message] = []
-    grown = shard.fold.growth.take()
-    for start in range(0, len(grown.second), keep.GROWN_MAX):
-        value = codec.growth_row(shard.fold.exchanges, part(grown, start, start + keep.GROWN_MAX))
+    for some in parts(shard.fold.growth.take(), keep.GROWN_MAX):
+        value = codec.growth_row(shard.fold.exchanges, some)
         found.append(_message(shard, f"g{shard.partition}", value))
     if found:
         found += [*_assets(shard), _context(shard)]
@@ -42,7 +41,7 @@ def report(shard: Shard) -> list[Message]:
 def _assets(shard: Shard) -> list[Message]:
     """Return what was on time by asset."""
     grown, names = shard.fold.asset_growth.take(), shard.fold.panes.assets
-    rows = (codec.assets_row(names, some) for some in keep.asset_parts(grown))
+    rows = (codec.assets_row(names, some) for some in parts(grown, keep.ASSETS_MAX))
     return [_message(shard, f"b{shard.partition}", row, LATER) for row in rows]
 
 
