@@ -10,7 +10,7 @@ from streams.settings import Settings
 from streams.topics import declared
 from tests.broker.kafka import Kafka, free_ports
 from tests.broker.proxy import Proxy
-from tests.broker.worker import log_ends
+from tests.broker.worker import listed
 
 #: The workers' side of each broker.
 _PROXIED = "PROXIED"
@@ -53,7 +53,7 @@ class Brokers:
         with cluster.admin(Settings(broker=self.bootstrap)) as client:
             client.delete_topics(names)
         deadline = time.monotonic() + _DELETED_SECONDS_MAX
-        while set(log_ends(self, names)) and time.monotonic() < deadline:
+        while listed(self, names) and time.monotonic() < deadline:
             time.sleep(0.2)
         self.create_topics(partitions, app_id)
 

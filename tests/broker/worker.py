@@ -215,13 +215,18 @@ def _offsets(client: KafkaAdminClient, group: str) -> dict[Any, Any]:
 def log_ends(broker: Any, names: list[str]) -> dict[TopicPartition, int]:
     """Return the offset behind the last record, control records included, of each partition."""
     with closing(_consumer(broker)) as consumer:
-        partitions = [
-            TopicPartition(name, number)
-            for name, topic in consumer.list_topics(timeout=10).topics.items()
-            if name in names
-            for number in topic.partitions
-        ]
-        return {each: _end(consumer, each) for each in partitions}
+        return {each: _end(consumer, each) for each in _listed(consumer, names)}
+
+
+def listed(broker: Any, names: list[str]) -> list[TopicPartition]:
+    """Return the partitions of those topics that exist."""
+    with closing(_consumer(broker)) as consumer:
+        return _listed(consumer, names)
+
+
+def _listed(consumer: Consumer, names: list[str]) -> list[TopicPartition]:
+    found = consumer.list_topics(timeout=10).topics
+    return [TopicPartition(name, number) for name in names if name in found for number in found[name].partitions]
 
 
 def _end(consumer: Consumer, partition: TopicPartition) -> int:

@@ -1,6 +1,6 @@
 """The long fuzz, coverage-guided by atheris: ``python -m tests.fuzz [--inputs N] [--quiet N] [target …]``.
 
-Each target runs in processes of its own until it has had its inputs and no new edge has come for so many.
+Each target runs in processes of its own, one a core, until it has had its inputs and no new edge has come for so many.
 What was found stays in ``build/fuzz``, where a run that was stopped goes on;
 ``--keep`` writes it to ``corpus/``, where it is tests.
 """
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from tests.fuzz import corpus
 
@@ -43,7 +46,7 @@ def fuzz(target: str, inputs: int, quiet: int) -> tuple[int, int, int]:
     shown = time.monotonic()
     while done < inputs or done - last < quiet:
         before = done
-        for ran, reached in bout(target, folder):
+        for ran, reached in bouts(target, folder):
             done = before + ran
             if reached > edges:
                 edges, last = reached, done
@@ -55,8 +58,30 @@ def fuzz(target: str, inputs: int, quiet: int) -> tuple[int, int, int]:
     return done, edges, last
 
 
+def bouts(target: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Run a process a core; yield how many inputs they had and how many edges one of them reached."""
+    ran = dict.fromkeys(os.sched_getaffinity(0), 0)
+    heard: SimpleQueue[tuple[int, int, int] | None] = SimpleQueue()
+
+    def listen(core: int) -> None:
+        try:
+            for count, edges in bout(target, folder):
+                heard.put((core, count, edges))
+        finally:
+            heard.put(None)
+
+    with ThreadPoolExecutor(len(ran)) as pool:
+        ends = [pool.submit(listen, core) for core in ran]
+        for _ in ends:
+            while said := heard.get():
+                core, ran[core], edges = said
+                yield sum(ran.values()), edges
+    for end in ends:
+        end.result()
+
+
 def bout(target: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """Run one process, from what was found so far; yield how many inputs it had and how many edges they reached."""
+    """Run one process, from what was found so far and what others find; yield as ``bouts`` does."""
     words = corpus.dictionary(WORK / "words")
     options = [f"-timeout={SECONDS_MAX}", f"-rss_limit_mb={MEMORY_MB_MAX}", f"-max_len={BYTES_MAX}", f"-dict={words}"]
     process = subprocess.Popen(
