@@ -152,6 +152,9 @@ def run(app: Job, log_level: str) -> int:
         worker.execute_from_commandline()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
+        if code and app.owners.failure is None:
+            # Not ours: brokers that went away amid the start, a service of Faust's that fell over.
+            log.error("worker_stopped", reason=repr(end.__context__))  # noqa: TRY400 - Faust has logged the traceback
         return app.exit_code or code
     return app.exit_code  # type: ignore[unreachable]  # mode says NoReturn and relies on a context manager
 

@@ -1,11 +1,9 @@
-"""The guard behind all overrides, the life of a unit, and the end of a worker."""
+"""The guard behind all overrides, and the life of a unit."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -335,34 +333,6 @@ def test_counts_live_as_long_as_the_process_whoever_owns_the_unit():
         return mine.owned[CHANGELOG, 0].unit.tally.consumed
 
     assert {"liquidations": 5} == asyncio.run(run())
-
-
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        pytest.param("worker.app.stop_now()", [], id="after a failure, which has said why"),
-        pytest.param("worker._on_sigterm()", ["told to stop by SIGTERM, it had not ended within 0.2 s"], id="a signal"),
-    ],
-)
-def test_a_worker_that_cannot_end_in_order_ends_all_the_same(asked, words):
-    # Faust can hang in its own shutdown, and its threads can outlive its loop.
-    program = f"""
-import asyncio, threading
-import structlog
-structlog.configure(processors=[lambda _, __, said: said.get("reason", "")])
-from streams.engine import job as engine
-from tests.engine.jobs import job
-engine.LAST_WORDS_SECONDS = engine.END_SECONDS = 0.2
-async def main():
-    worker = engine.Worker(job(), loop=asyncio.get_running_loop())
-    {asked}
-    print("asked")
-asyncio.run(main())
-threading.Thread(target=threading.Event().wait).start()
-"""
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
-
-    assert (1, ["asked", *words]) == (ended.returncode, ended.stdout.splitlines()), ended.stderr
 
 
 def test_the_collector_leaves_alone_what_lives_long():
