@@ -214,8 +214,11 @@ class Panes:
         largest = np.zeros((len(LENGTHS), len(scopes)), np.int64)
         for window in range(len(LENGTHS)):
             np.maximum.at(largest[window], scope, self._largest_of(window)[rows])
-        sums = self._slots.sums[:, :, slot].transpose(0, 2, 1)
-        return summarise(scope[at], self._slots.band[slot], sums, largest, len(scopes))
+        # The bands of each row lie in order: what there is to sort are the few rows of an asset.
+        place = scope[at] << 22 | self._slots.band[slot]
+        order = np.argsort(place, kind="stable")
+        slot, place = slot[order], place[order]
+        return summarise(place >> 22, place & 0x3FFFFF, self._slots.sums[:, :, slot], largest, len(scopes))
 
     def _largest_of(self, window: int) -> Ints:
         """Return the largest single of each row in a window."""

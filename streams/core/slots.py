@@ -52,10 +52,10 @@ class Slots:
         self._order = None
 
     def of(self, rows: Ints) -> tuple[Ints, Ints]:
-        """Return the slots of some rows, one row after the other, and the position in ``rows`` of each."""
+        """Return the slots of some rows, row by row in order of their bands, and the position in ``rows`` of each."""
         if self._order is None:
             row = self.row[: self.count]
-            order = np.argsort(row, kind="stable")
+            order = np.argsort(row << 22 | self.band[: self.count], kind="stable")
             self._order = order, row[order]
         order, sorted_rows = self._order
         first = np.searchsorted(sorted_rows, rows)

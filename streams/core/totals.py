@@ -35,30 +35,27 @@ def summarise(scope: Ints, band: Ints, sums: Ints, largest: Ints, count: int) ->
     Parameters
     ----------
     scope, band
-        Of each of ``m`` lines; a scope without lines has totals of zero.
+        Of each of ``m`` lines, sorted by both; a scope without lines has totals of zero.
     sums
-        (w, m, 4) sums per window and line.
+        (w, 4, m) sums per window and line.
     largest
         (w, count) largest single per window and scope, micro-USD.
     count
         How many scopes there are.
 
     """
-    windows = sums.shape[0]
-    order = np.lexsort((band, scope))
-    scope, band, sums = scope[order], band[order], sums[:, order]
-    total = np.zeros((windows, count, 4), np.int64)
-    shape = (windows, count)
+    shape = (len(sums), count)
+    total = np.zeros((len(sums), 4, count), np.int64)
     low, high, dense_low, dense_high = (np.full(shape, np.nan) for _ in range(4))
     dense = np.zeros(shape, np.int64)
     if len(scope):
         scopes, first = runs(scope)
-        total[:, scopes] = np.add.reduceat(sums, first, axis=1)
+        total[:, :, scopes] = np.add.reduceat(sums, first, axis=2)
         wide, wide_first = runs((scope << 24) | (band >> WIDE))
-        usd = np.add.reduceat(sums[:, :, LONG_USD] + sums[:, :, SHORT_USD], wide_first, axis=1)
+        usd = np.add.reduceat(sums[:, LONG_USD] + sums[:, SHORT_USD], wide_first, axis=1)
         wide_scope = np.searchsorted(first, wide_first, side="right") - 1
         _, group = runs(wide_scope)
-        filled = (sums[:, :, LONG_COUNT] + sums[:, :, SHORT_COUNT] > 0) & (band > NO_PRICE)
+        filled = (sums[:, LONG_COUNT] + sums[:, SHORT_COUNT] > 0) & (band > NO_PRICE)
         lowest = np.minimum.reduceat(np.where(filled, band, 1 << 40), first, axis=1)
         highest = np.maximum.reduceat(np.where(filled, band, -1), first, axis=1)
         most = np.maximum.reduceat(usd, group, axis=1)
@@ -73,7 +70,7 @@ def summarise(scope: Ints, band: Ints, sums: Ints, largest: Ints, count: int) ->
         ):
             target[:, scopes] = np.where(some, band_price(np.where(some, value, 0)), np.nan)
         dense[:, scopes] = np.where(some, most, 0)
-    return Totals(total, largest, low, high, dense_low, dense_high, dense)
+    return Totals(total.transpose(0, 2, 1), largest, low, high, dense_low, dense_high, dense)
 
 
 def placed(
@@ -105,7 +102,7 @@ def placed(
         sums[:, at[order[first]]] += np.add.reduceat(held[1][:, order], first, axis=1)
     for window, _, more in differing:
         np.add.at(sums[window], next(lines), more)
-    return summarise(np.zeros(len(band), np.int64), band, sums, np.array(largest)[:, None], 1)
+    return summarise(np.zeros(len(band), np.int64), band, sums.transpose(0, 2, 1), np.array(largest)[:, None], 1)
 
 
 def _grouped(line: Ints) -> tuple[Ints, Ints]:
