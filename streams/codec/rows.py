@@ -26,6 +26,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -99,6 +100,7 @@ def _is_first(value: bytes) -> bool:
     return value[0] <= _V[0]
 
 
+@lru_cache(maxsize=65_536)
 def _name(instrument: Instrument) -> bytes:
     return "\x1f".join(instrument).encode()
 
@@ -207,7 +209,8 @@ def parse_hours_key(key: bytes) -> tuple[Instrument, int]:
 
 def hours_row(first_hour: int, hours: Mapping[int, int]) -> bytes:
     """Return the first hour of an instrument and the totals of a day by hour."""
-    return _V + json.dumps([first_hour, {str(hour): total for hour, total in hours.items()}]).encode()
+    totals = ", ".join([f'"{hour}": {total}' for hour, total in hours.items()])
+    return _V + f"[{first_hour}, {{{totals}}}]".encode()
 
 
 def parse_hours(value: bytes) -> tuple[int, dict[int, int]]:

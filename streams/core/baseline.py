@@ -86,7 +86,8 @@ class Baseline:
 
     def day(self, row: int, day: int) -> dict[int, int]:
         """Return a row's closed hours of one day."""
-        return {hour: total for hour, total in self.totals.get(row, {}).items() if hour // 24 == day}
+        hours = self.totals.get(row, {})
+        return {hour: hours[hour] for hour in range(day * 24, day * 24 + 24) if hour in hours}
 
     def normal_hour(self, rows: Iterable[int]) -> int | None:
         """Return the median closed hour of a scope in micro-USD, or None while fewer than 24 hours are known.

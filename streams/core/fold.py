@@ -113,10 +113,10 @@ class Fold:
             for stretch in self._stretches(batch):
                 folded.notices += self._stretch(stretch, clock_before, before)
                 clock_before = int(stretch.clock_ms[-1])
-                for number in before:
-                    mine = stretch.asset_clock_ms[stretch.asset == number]
-                    if len(mine):
-                        before[number] = int(mine[-1])
+                after = np.zeros(len(self._panes.assets), np.int64)
+                after[stretch.asset] = stretch.asset_clock_ms  # the last one stands
+                here = distinct(stretch.asset)
+                before.update(zip(here, after[here].tolist(), strict=True))
         return folded
 
     def tick(self, clock_ms: int) -> list[Notice]:
@@ -206,10 +206,9 @@ class Fold:
         here, open_assets = distinct(stretch.asset), self.follower.open_assets()
         possible = self.follower.due_assets(int(stretch.clock_ms[-1])) | (open_assets & {*here})
         floor, recent_from = self.follower.floor, clock_before // 1000 - (_QUARTER - 300)
-        for asset in here:
-            recent = before[asset] // 1000 >= recent_from
-            if (held[asset] + self._panes.bounds[0 if recent else 1, asset]).max() >= floor:
-                possible.add(asset)
+        recent = np.array([before[asset] for asset in here]) // 1000 >= recent_from
+        most = (held[here] + self._panes.bounds[np.where(recent, 0, 1), here]).max(axis=1)
+        possible.update(asset for asset, usd in zip(here, most.tolist(), strict=True) if usd >= floor)
         if possible and self._waiting:
             self._add_waiting()
             return self._possible(stretch, clock_before, before)

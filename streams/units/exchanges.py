@@ -25,7 +25,7 @@ from streams.units import keep, older
 from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.to_market import LATER
 from streams.units.unit import Flush, Message, Tally
-from streams.units.windows import Changed, WindowRows
+from streams.units.windows import WindowRows
 
 Record = dict[str, Any]
 _QUARTER_MS = 900_000
@@ -211,9 +211,9 @@ class Exchanges:
         if not rows:
             return []
         names = [(row, panes.instruments[row].exchange) for row in rows]
-        changed = [Changed(Scope.EXCHANGE, name, None, [row], (name,)) for row, name in names]
-        everybody = list(range(len(panes.instruments)))
-        changed.append(Changed(Scope.MARKET, ALL, None, everybody, tuple(sorted(self._present()))))
+        changed = [self._window_rows.other(Scope.EXCHANGE, name, [row], (name,)) for row, name in names]
+        everybody, present = list(range(len(panes.instruments))), tuple(sorted(self._present()))
+        changed.append(self._window_rows.other(Scope.MARKET, ALL, everybody, present))
         self.tally.emitted[WINDOWS] += len(changed)
         return self._window_rows.messages(panes, changed)
 

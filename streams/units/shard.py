@@ -28,7 +28,7 @@ from streams.core.headline import crowded_headline
 from streams.units import keep
 from streams.units.to_market import report
 from streams.units.unit import Flush, Message, Tally, WrongTopic
-from streams.units.windows import Changed, WindowRows
+from streams.units.windows import WindowRows
 
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 WINDOWS, CASCADES, DEAD_LETTERS = "liquidation-windows", "cascades", "dead-letters"
@@ -266,13 +266,10 @@ class Shard:
         rows = panes.take_changed()
         if not rows:
             return []
-        changed = [
-            Changed(Scope.INSTRUMENT, f"{each.exchange}|{each.symbol}", each, [row], (each.exchange,))
-            for row, each in ((row, panes.instruments[row]) for row in rows)
-        ]
+        changed = [self._window_rows.instrument(row, panes.instruments[row]) for row in rows]
         present = tuple(sorted(self.exchanges))
         changed += [
-            Changed(Scope.ASSET, panes.assets[asset], None, panes.rows_of_asset[asset], present)
+            self._window_rows.other(Scope.ASSET, panes.assets[asset], panes.rows_of_asset[asset], present)
             for asset in distinct(panes.asset_of_row[rows])
         ]
         self.tally.emitted[WINDOWS] += len(changed)

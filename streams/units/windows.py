@@ -8,20 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from streams.codec.encode import Encoder
-from streams.codec.windows import TOPIC, Row, WindowsEncoder
+from streams.codec.windows import TOPIC, About, Row, WindowsEncoder
 from streams.core.describe import Describer, Record
 from streams.core.events import Instrument, Scope
 from streams.core.panes import Panes
 from streams.core.windows import DAY
 from streams.units.unit import Message
 
+#: Scopes whose names are kept as bytes.
+_NAMES_MAX = 65_536
+
 
 class Changed(NamedTuple):
     """A scope whose totals have changed: its rows in the panes, and the exchanges in it."""
 
-    scope: Scope
-    key: str
-    instrument: Instrument | None
+    about: About
     rows: list[int]
     present: tuple[str, ...]
 
@@ -36,7 +37,26 @@ class WindowRows:
     def __init__(self, encoder: Encoder, describer: Describer) -> None:
         self._encoder = _shared(encoder)
         self._describer = describer
+        self._abouts: dict[Instrument | tuple[Scope, str], About] = {}
         self._covered: dict[tuple[tuple[str, ...], bool, int], Record] = {}
+
+    def instrument(self, row: int, instrument: Instrument) -> Changed:
+        """Return an instrument that has changed."""
+        about = self._abouts.get(instrument)
+        if about is None:
+            name = f"{instrument.exchange}|{instrument.symbol}"
+            about = self._keep(instrument, About(Scope.INSTRUMENT, instrument, name))
+        return Changed(about, [row], (instrument.exchange,))
+
+    def other(self, scope: Scope, key: str, rows: list[int], present: tuple[str, ...]) -> Changed:
+        """Return another scope that has changed."""
+        about = self._abouts.get((scope, key)) or self._keep((scope, key), About(scope, None, key))
+        return Changed(about, rows, present)
+
+    def _keep(self, name: Instrument | tuple[Scope, str], about: About) -> About:
+        if len(self._abouts) >= _NAMES_MAX:
+            self._abouts.clear()
+        return self._abouts.setdefault(name, about)
 
     def messages(self, panes: Panes, changed: list[Changed]) -> list[Message]:
         """Return a message for each scope."""
@@ -48,17 +68,16 @@ class WindowRows:
         members = np.concatenate([each.rows for each in changed])
         as_of = np.maximum.reduceat(panes.as_of[members], np.cumsum(sizes) - sizes).tolist()
         rows = [
-            Row(each.scope, each.instrument, each.key, second, self._coverage(each, second))
-            for each, second in zip(changed, as_of, strict=True)
+            Row(each.about, second, self._coverage(each, second)) for each, second in zip(changed, as_of, strict=True)
         ]
         return [
-            Message(TOPIC, f"{row.scope}|{row.key}".encode(), value if some else None)
+            Message(TOPIC, row.about.name, value if some else None)
             for row, value, some in zip(rows, self._encoder.values(rows, totals), filled, strict=True)
         ]
 
     def _coverage(self, changed: Changed, second: int) -> Record:
         """Return what is declared of the exchanges at a second: it changes at midnight, if at all."""
-        whole = changed.scope in {Scope.ASSET, Scope.MARKET}
+        whole = changed.about.scope in {Scope.ASSET, Scope.MARKET}
         name = changed.present, whole, second // DAY
         found = self._covered.get(name)
         if found is None:

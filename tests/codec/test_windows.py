@@ -10,7 +10,7 @@ import pytest
 
 from streams.codec import windows
 from streams.codec.encode import Encoder
-from streams.codec.windows import TOPIC, Row, WindowsEncoder
+from streams.codec.windows import TOPIC, About, Row, WindowsEncoder
 from streams.core.events import Instrument, Scope
 from streams.core.totals import Totals
 from streams.registries import file_registry
@@ -42,7 +42,8 @@ def some_totals(seed, count):
 def some_rows(count):
     names = [(Scope.ASSET, None), (Scope.MARKET, None), (Scope.EXCHANGE, None), (Scope.INSTRUMENT, INSTRUMENT)]
     covered = [COVERED, {"coverage": [], "at_least": False}]
-    return [Row(*names[at % 4], "k" * (at % 200), at << at % 40, covered[at % 2]) for at in range(count)]
+    about = [About(*names[at % 4], "k" * (at % 200)) for at in range(count)]
+    return [Row(each, at << at % 40, covered[at % 2]) for at, each in enumerate(about)]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -93,15 +94,6 @@ def test_json_is_json():
     found = [json.loads(value) for value in encoder.values(some_rows(4), some_totals(2, 4))]
     assert not encoder.fast
     assert [each["scope"] for each in found] == ["ASSET", "MARKET", "EXCHANGE", "INSTRUMENT"]
-
-
-def test_names_beyond_counting_are_forgotten(monkeypatch):
-    monkeypatch.setattr(windows, "_HEADS_MAX", 4)
-    encoder = WindowsEncoder(Encoder(WRITERS))
-    for number in range(10):
-        rows = [some_rows(1)[0]._replace(key=f"k{number}")]
-        assert list(encoder.values(rows, some_totals(0, 1))) == list(encoder._general(rows, some_totals(0, 1)))
-    assert len(encoder._heads) <= 4
 
 
 def test_coverages_beyond_counting_are_forgotten():
