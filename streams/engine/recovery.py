@@ -52,3 +52,9 @@ class TableManager(manager.TableManager):
         if self._recovery is None:
             self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return cast("Recovery", self._recovery)
+
+    async def on_start(self) -> None:
+        # Faust waits a second for tables that may still be made, and who restarts a worker waits with it.
+        # Ours are all made before it starts.
+        await self._update_channels()
+        await self.recovery.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -240,6 +241,16 @@ async def tables_are_recovered_by_us():
     assert isinstance(job().tables.recovery, Recovery)
 
 
+async def tables_that_are_all_there_are_waited_for_by_nobody():
+    app, calls, began = job(), Calls(), time.monotonic()
+    app.tables.recovery.start = calls.awaited("recovery")
+    app.consumer.assignment, app.consumer.pause_partitions = set, calls.sync("paused")
+    await app.tables.on_start()
+
+    assert ["paused", "recovery"] == [name for name, *_ in calls]
+    assert time.monotonic() - began < 0.5
+
+
 CHECKS = {
     (transport.PartitionRecords, "_consumer_record"): a_record_is_handed_on_as_it_was_parsed,
     (ConsumerThread, "_create_worker_consumer"): a_transaction_that_was_aborted_upstream_is_not_read,
@@ -260,6 +271,7 @@ CHECKS = {
     (Recovery, "need_recovery"): nothing_is_left_to_recover,
     (Recovery, "on_recovery_completed"): nothing_flows_before_it_is_sought_and_all_state_is_there,
     (TableManager, "recovery"): tables_are_recovered_by_us,
+    (TableManager, "on_start"): tables_that_are_all_there_are_waited_for_by_nobody,
 }  # fmt: skip
 NAMES = [check.__name__ for check in CHECKS.values()]
 WITH_NAMES = pytest.mark.parametrize(("where", "check"), CHECKS.items(), ids=NAMES)
