@@ -29,7 +29,9 @@ class Slots:
         self.sums = np.zeros((len(LENGTHS), 4, 256), np.int64)
         self.count = 0
         self._number = Table()
-        self._order: tuple[Ints, Ints] | None = None
+        # All slots in order of row and band: their places and numbers, and those that are still to be put among them.
+        self._places, self._order = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._unordered: list[tuple[Ints, Ints]] = []
 
     def find(self, rows: Ints, bands: Ints) -> Ints:
         """Return the slot of each (row, band), opened if it is new."""
@@ -49,17 +51,22 @@ class Slots:
         numbers = np.arange(first, self.count)
         self.row[numbers], self.band[numbers] = places >> 22, places & 0x3FFFFF
         self._number.put(places, numbers)
-        self._order = None
+        self._unordered.append((places, numbers))
 
     def of(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return the slots of some rows, row by row in order of their bands, and the position in ``rows`` of each."""
-        if self._order is None:
-            row = self.row[: self.count]
-            order = np.argsort(row << 22 | self.band[: self.count], kind="stable")
-            self._order = order, row[order]
-        order, sorted_rows = self._order
-        first = np.searchsorted(sorted_rows, rows)
-        size = np.searchsorted(sorted_rows, rows, side="right") - first
+        if self._unordered:
+            self._put_in_order()
+        first = np.searchsorted(self._places, rows << 22)
+        size = np.searchsorted(self._places, (rows + 1) << 22) - first
         at = np.repeat(np.arange(len(rows)), size)
         within = np.arange(len(at)) - np.repeat(np.cumsum(size) - size, size)
-        return order[first[at] + within], at
+        return self._order[first[at] + within], at
+
+    def _put_in_order(self) -> None:
+        places, numbers = (np.concatenate(column) for column in zip(*self._unordered, strict=True))
+        order = np.argsort(places)
+        at = np.searchsorted(self._places, places[order])
+        self._places = np.insert(self._places, at, places[order])
+        self._order = np.insert(self._order, at, numbers[order])
+        self._unordered = []
