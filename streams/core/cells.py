@@ -158,6 +158,17 @@ class Store:
             self._aside = [rest for each in self._aside if len((rest := where(each, each.second >= end)).slot)]
         return taken
 
+    def slots(self) -> Iterator[Ints]:
+        """Yield the slots of all cells, in parts."""
+        yield self._held().slot
+        yield from (each.slot for each in self._aside)
+
+    def renumber(self, number: Ints) -> None:
+        """Give each slot another number; their order stays."""
+        held = self._held().slot
+        held[:] = number[held]
+        self._aside = [each._replace(slot=number[each.slot]) for each in self._aside]
+
     def span(self) -> tuple[int, int]:
         """Return the first and the last second that holds anything; (0, -1) if none does."""
         held, spans = self._held().second, [(int(each.second[0]), int(each.second[-1])) for each in self._aside]

@@ -21,7 +21,7 @@ from streams.core.bands import price_bands
 from streams.core.baseline import HOUR_MS, Baseline
 from streams.core.breadth import AssetGrowth
 from streams.core.cascade import CascadeRule
-from streams.core.cells import Cells, distinct, joined, where
+from streams.core.cells import Cells, Lines, distinct, joined, where
 from streams.core.edges import edges
 from streams.core.errors import Reason
 from streams.core.events import LiquidationColumns, Scope
@@ -252,9 +252,9 @@ class Fold:
         self._add_waiting()
         return joined(self._added)
 
-    def settle(self) -> tuple[Cells, set[int]]:
+    def settle(self) -> tuple[Lines, set[int]]:
         """Settle the panes; return what was added since they were, and the rows that have lost something."""
-        added, self._added = self.added(), []
+        added, self._added = self._panes.lines(self.added()), []
         return added, self._panes.settle()
 
     def write_again(self, cells: Cells) -> None:

@@ -35,6 +35,8 @@ from streams.core.slots import Slots
 from streams.core.totals import Totals, summarise
 from streams.core.windows import HOUR, LENGTHS, MINUTE, ONE_DAY, minute_leaves, minutes_kept, seconds_kept, window_start
 
+#: So many slots, and two a row, are looked through for those that are empty.
+_MANY = 4_096
 _BOUNDS = {2: 0, 5: 1}  # windows whose totals per asset bound what any of its scopes can hold: 15m, 24h
 
 
@@ -70,6 +72,7 @@ class Panes:
         self._row: dict[Instrument, int] = {}
         self._asset: dict[str, int] = {}
         self._slots = Slots()
+        self._many = _MANY
         self._largest = np.zeros((len(LENGTHS), 64), np.int64)
         self._unsure = np.zeros((len(LENGTHS), 64), bool)  # the largest single may have left
 
@@ -144,7 +147,21 @@ class Panes:
         old = self._seconds.take_before(seconds_kept(self.newest))
         self._minutes.add(joined([old._replace(second=old.second - old.second % MINUTE)]))
         gone = self._minutes.take_before(minutes_kept(self.newest) * MINUTE)
-        return set(self.row_of(gone.slot).tolist())
+        rows = set(self.row_of(gone.slot).tolist())
+        if self._slots.count >= max(self._many, 2 * len(self.instruments)):
+            self._forget_slots()
+        return rows
+
+    def _forget_slots(self) -> None:
+        """Give up the slots of bands in which nothing is left: prices wander, and they would only become more."""
+        used = np.zeros(self._slots.count, bool)
+        for store in (self._seconds, self._minutes):
+            for slots in store.slots():
+                used[slots] = True
+        number = self._slots.keep(used)
+        for store in (self._seconds, self._minutes):
+            store.renumber(number)
+        self._many = max(_MANY, self._slots.count * 3 // 2)
 
     def between(self, start: int, end: int) -> list[Cells]:
         """Return all cells of seconds [start, end), in parts, to be read only."""

@@ -45,13 +45,27 @@ class Slots:
 
     def _open(self, places: Ints) -> None:
         first, self.count = self.count, self.count + len(places)
-        while self.count > len(self.row):
-            self.row, self.band = (np.concatenate((each, np.zeros_like(each))) for each in (self.row, self.band))
-            self.sums = np.concatenate((self.sums, np.zeros_like(self.sums)), axis=2)
+        if self.count > len(self.row):
+            more = max(self.count, 2 * first, 256) - len(self.row)
+            self.row, self.band = (np.concatenate((each, np.zeros(more, np.int64))) for each in (self.row, self.band))
+            self.sums = np.concatenate((self.sums, np.zeros((*self.sums.shape[:2], more), np.int64)), axis=2)
         numbers = np.arange(first, self.count)
         self.row[numbers], self.band[numbers] = places >> 22, places & 0x3FFFFF
         self._number.put(places, numbers)
         self._unordered.append((places, numbers))
+
+    def keep(self, used: NDArray[np.bool_]) -> Ints:
+        """Give up all other slots; return the new number of each that stays, in the order of the old ones."""
+        stays = np.flatnonzero(used)
+        assert not self.sums[:, :, np.flatnonzero(~used)].any(), "only what is empty can be given up"
+        self.count = len(stays)
+        self.row, self.band, self.sums = self.row[stays], self.band[stays], self.sums[:, :, stays]
+        places = self.row << 22 | self.band
+        self._number = Table()
+        self._number.put(places, np.arange(self.count))
+        self._order = np.argsort(places)
+        self._places, self._unordered = places[self._order], []
+        return np.cumsum(used) - 1
 
     def of(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return the slots of some rows, row by row in order of their bands, and the position in ``rows`` of each."""

@@ -62,8 +62,7 @@ def pane_rows(fold: Fold, entries: Entries[Lines]) -> Rows:
     fold.screen.new_instruments.clear()
     for row in np.flatnonzero(panes.changed).tolist():
         found.append(codec.instrument_row(panes.instruments[row], int(panes.as_of[row]), int(panes.newest_ms[row])))
-    added, gone = fold.settle()
-    lines = panes.lines(added)
+    lines, gone = fold.settle()
     # So neighbours are alike, and what is left of them when compressed is little.
     order = np.argsort(lines.row << 32 | lines.band, kind="stable")
     found += entries.add(Lines(*(column.take(order, axis=0) for column in lines)))

@@ -133,6 +133,21 @@ def test_an_asset_is_the_sum_of_its_rows():
     assert [[7, 7, 14]] == panes.totals([[0], [1], [0, 1]]).sums[:1, :, LONG].tolist()
 
 
+def test_prices_that_wander_leave_no_slots_behind():
+    panes, price = Panes(), 100.0
+    for hour in range(1_000):
+        for at in range(20):
+            price *= 1.001
+            add(panes, S + hour * 3_600 + at, 7, price=price)
+        panes.settle()
+    panes.advance(S + hour * 3_600 + 59)
+
+    assert 24 * 20 <= panes._slots.count < 6_000
+    assert 20 * 7 * 24 == held(panes)["24h"]
+    assert 20 * 7 == held(panes)["1h"]
+    assert price / 1.02 < panes.totals([[0]]).price_low[3, 0] < price
+
+
 def lines(cells):
     """(second, slot, long micro-USD, long count, largest) of cells."""
     columns = (cells.second, cells.slot, cells.sums[:, LONG], cells.sums[:, LONGS], cells.largest)

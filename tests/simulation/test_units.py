@@ -12,9 +12,11 @@ from dataclasses import replace
 import pytest
 
 from streams.codec import rows as codec
+from streams.core import panes
 from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.screen import ScreenRule
+from streams.core.slots import Slots
 from streams.units import entries, keep
 from streams.units.to_market import SNAPSHOTS
 from streams.units.unit import Tally
@@ -124,6 +126,16 @@ def test_what_takes_several_rows_and_what_was_written_anew_comes_back_whole(seed
     assert_agrees(made, outcome)
     numbers = [codec.entry_number(key) for key in made.exchanges.rows if key[:1] == keep.GROWN]
     assert len(numbers) < max(numbers)  # some were small
+
+
+def test_bands_in_which_nothing_is_left_are_given_up_and_change_nothing(monkeypatch):
+    monkeypatch.setattr(panes, "_MANY", 2)
+    given_up, keep_used = [], Slots.keep
+    monkeypatch.setattr(Slots, "keep", lambda self, used: given_up.append((~used).sum()) or keep_used(self, used))
+    for seed in SEEDS:
+        assert_agrees(*world(seed, Schedule(batches=(1, 3, 20))))
+
+    assert sum(given_up) > 20
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
