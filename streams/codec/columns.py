@@ -235,7 +235,7 @@ def _union(node: Node, cursor: Cursor) -> Nullable:
     present = branch == chosen
     if present.all():
         return Nullable(_read(node.parts[chosen], cursor), present)
-    indices = np.flatnonzero(present)
+    indices = present.nonzero()[0]
     some = Cursor(cursor.buffer, cursor.at[indices], cursor.end[indices], cursor.bad[indices])
     values = _read(node.parts[chosen], some)
     at = cursor.at.copy()

@@ -75,7 +75,7 @@ class InstrumentIndex:
     def _find(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         slot = (hashes >> self._shift).view(np.int64)
         codes = self._table_codes[slot]
-        missed = np.flatnonzero(self._table_hashes[slot] != hashes)
+        missed = (self._table_hashes[slot] != hashes).nonzero()[0]
         unknown = []
         while missed.size:
             at = slot[missed]
@@ -119,7 +119,7 @@ class InstrumentIndex:
         else:
             met = np.zeros(len(self.instruments), np.bool_)
             met[codes] = True
-            present = np.flatnonzero(met)
-            places = np.cumsum(met) - 1
+            present = met.nonzero()[0]
+            places = met.cumsum() - 1
             narrowed = places[codes]
         return narrowed, [self.instruments[code] for code in present.tolist()]

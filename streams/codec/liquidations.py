@@ -79,7 +79,7 @@ class LiquidationDecoder:
             layout = self._layout(schema_id)
             if layout is not None and (members is None or len(members) >= COLUMNS_COUNT_MIN):
                 parts.extend(self._chunks(batch, layout, members, left))
-        return parts, np.flatnonzero(left).tolist()
+        return parts, left.nonzero()[0].tolist()
 
     def _chunks(
         self, batch: RecordBatch, layout: Layout, members: NDArray[np.int64] | None, left: NDArray[np.bool_]
@@ -171,5 +171,5 @@ def _in_log_order(parts: list[_Part]) -> _Part:
     )
     if (places[1:] > places[:-1]).all():
         return _Part(places, columns)
-    order = np.argsort(places)
+    order = places.argsort()
     return _Part(places[order], columns.at(order))

@@ -224,7 +224,7 @@ def identities_row(number: int, identity: NDArray[np.uint64], time_ms: Ints) -> 
 
     They stand in order of time, each by how long after the one before it, which is less to keep than when.
     """
-    order = np.argsort(time_ms, kind="stable")
+    order = time_ms.argsort(kind="stable")
     packed = np.empty(len(identity), _TWIN)
     packed["identity"], packed["time"] = identity[order], np.diff(time_ms[order], prepend=0)
     return entry_key(b"s", number), _V2 + _by_byte(packed)

@@ -68,7 +68,7 @@ def long_column(cursor: Cursor) -> NDArray[np.int64]:
         word &= _SEVENS
     _squeeze(word, width or WORD)
     if endless is not None and np.count_nonzero(endless):
-        _ninth_and_tenth(cursor, at, word, np.flatnonzero(endless))
+        _ninth_and_tenth(cursor, at, word, endless.nonzero()[0])
     sign = -(word & _ONE).view(np.int64)
     word >>= _ONE
     signed = word.view(np.int64)

@@ -61,7 +61,7 @@ def by_schema(blob: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -
     if whole.all() and len(heads) and (heads == heads[0]).all():
         return [(_id(int(heads[0])), None)]
     distinct, group = np.unique(heads[whole], return_inverse=True)
-    members = np.flatnonzero(whole)[np.argsort(group, kind="stable")]
+    members = whole.nonzero()[0][group.argsort(kind="stable")]
     borders = np.cumsum(np.bincount(group, minlength=len(distinct)))
     return list(zip(map(_id, distinct.tolist()), np.split(members, borders[:-1]), strict=False))
 

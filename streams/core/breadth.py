@@ -42,7 +42,7 @@ NO_ASSETS = AssetCells(_NONE, _NONE, _NONE)
 def in_order_of_time(parts: Iterable[AssetCells]) -> AssetCells:
     """Return some cells by their second; of one second and slot there may be several."""
     together = AssetCells(*(np.concatenate(column) for column in zip(NO_ASSETS, *parts, strict=True)))
-    order = np.argsort(together.second, kind="stable")
+    order = together.second.argsort(kind="stable")
     return AssetCells(*(column[order] for column in together))
 
 
@@ -66,7 +66,7 @@ class AssetGrowth:
         parts, self._parts = self._parts, []
         slot, second, usd = (np.concatenate(column) for column in zip(NO_ASSETS, *parts, strict=True))
         key = second << 32 | slot
-        order = np.argsort(key)
+        order = key.argsort()
         key, first = runs(key[order])
         return AssetCells(key & 0xFFFFFFFF, key >> 32, np.add.reduceat(usd[order], first) if len(first) else usd)
 
@@ -130,7 +130,7 @@ class Breadth:
         new = self._of(side, held.until_s + 1, last + 1)
         old = self._of(side, held.start_s, last + 1 - HOUR)
         added = gone = 0
-        to = np.searchsorted(new.second, second, side="right"), np.searchsorted(old.second, second - HOUR, side="right")
+        to = new.second.searchsorted(second, side="right"), old.second.searchsorted(second - HOUR, side="right")
         for at, stop, left, total in zip(second.tolist(), *(each.tolist() for each in to), hour.tolist(), strict=True):
             np.add.at(held.usd, new.slot[added:stop] >> 1, new.usd[added:stop])
             np.subtract.at(held.usd, old.slot[gone:left] >> 1, old.usd[gone:left])
@@ -141,7 +141,7 @@ class Breadth:
         """Return the cells of a side in seconds [start, end), sorted by second."""
         found = []
         for cells in self._parts:
-            first, last = np.searchsorted(cells.second, (start, end)).tolist()
+            first, last = cells.second.searchsorted((start, end)).tolist()
             found.append(part(cells, first, last))
         together = in_order_of_time(found)
         return chosen(together, together.slot % 2 == side)

@@ -47,13 +47,13 @@ def gather(slot: Ints, second: Ints, sums: Ints, largest: Ints) -> Cells:
     key = ((second - base) << 32) | slot
     if (key[1:] > key[:-1]).all():
         return Cells(slot, second, sums, largest)
-    order = np.argsort(key, kind="stable")
+    order = key.argsort(kind="stable")
     key = key[order]
     leads = np.concatenate(([True], key[1:] != key[:-1]))
     first = order[leads]
     found = Cells(slot[first], second[first], sums.take(first, axis=0), largest[first])
     # Most cells stand alone: adding the few others to theirs is cheaper than reducing all of them.
-    others = np.flatnonzero(~leads)
+    others = (~leads).nonzero()[0]
     if len(others):
         at, others = (leads.cumsum() - 1)[others], order[others]
         for column in range(4):
@@ -73,13 +73,13 @@ def joined(parts: Iterable[Cells]) -> Cells:
 def in_order_of_time(parts: list[Cells]) -> Cells:
     """Return some cells by their second; of one second and slot there may be several."""
     together = Cells(*(np.concatenate(column) for column in zip(NO_CELLS, *parts, strict=True)))
-    order = np.argsort(together.second, kind="stable")
+    order = together.second.argsort(kind="stable")
     return Cells(*(column.take(order, axis=0) for column in together))
 
 
 def where(cells: Cells, wanted: NDArray[np.bool_]) -> Cells:
     """Return the cells that are wanted."""
-    index = np.flatnonzero(wanted)
+    index = wanted.nonzero()[0]
     return Cells(*(column.take(index, axis=0) for column in cells))
 
 
@@ -146,7 +146,7 @@ class Store:
     def between(self, start: int, end: int) -> list[Cells]:
         """Return the cells of seconds [start, end), in parts, to be read only."""
         held = self._held()
-        first, last = np.searchsorted(held.second, (start, end)).tolist()
+        first, last = held.second.searchsorted((start, end)).tolist()
         aside = [where(each, (each.second >= start) & (each.second < end)) for each in self._aside]
         return [found for found in (part(held, first, last), *aside) if len(found.slot)]
 
@@ -200,7 +200,7 @@ class Waiting:
 
 
 def _between(cells: Cells, start: int, end: int) -> Cells:
-    return part(cells, *np.searchsorted(cells.second, (start, end)).tolist())
+    return part(cells, *cells.second.searchsorted((start, end)).tolist())
 
 
 def distinct(numbers: Ints) -> list[int]:
@@ -211,5 +211,5 @@ def distinct(numbers: Ints) -> list[int]:
 
 def runs(values: Ints) -> tuple[Ints, Ints]:
     """Return the distinct values of a sorted column and where each run of them starts."""
-    first = np.flatnonzero(np.concatenate((np.ones(len(values[:1]), bool), values[1:] != values[:-1])))
+    first = np.concatenate((np.ones(len(values[:1]), bool), values[1:] != values[:-1])).nonzero()[0]
     return values[first], first

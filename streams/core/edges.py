@@ -38,8 +38,8 @@ class Edge(NamedTuple):
         """Return what was held from other starts on."""
         before = np.zeros((len(self.second) + 1, 2), np.int64)
         self.usd.cumsum(axis=0, out=before[1:])
-        held: Ints = self.held + before[np.searchsorted(self.second, self.start)]
-        return held - before[np.searchsorted(self.second, start)]
+        held: Ints = self.held + before[self.second.searchsorted(self.start)]
+        return held - before[self.second.searchsorted(start)]
 
 
 class Around(NamedTuple):
@@ -53,7 +53,7 @@ class Around(NamedTuple):
 
     def of_row(self, number: int, row: int) -> Edge:
         """Return the edge of the asset's row ``number``."""
-        here = np.flatnonzero(self.row == row)
+        here = (self.row == row).nonzero()[0]
         return Edge(self.start, self.held[number], self.second[here], self.usd[here])
 
     def of_all(self) -> Edge:
@@ -70,7 +70,7 @@ def starts(clock_ms: Ints, asset_clock_ms: Ints) -> list[Ints]:
 def edges(panes: Panes, assets: Iterable[int], stretch: Stretch) -> dict[int, list[Around]]:
     """Return what assets hold in the windows that decide, five minutes and an hour, before a stretch."""
     wanted = sorted(assets)
-    mine = np.flatnonzero(np.isin(stretch.asset, wanted))
+    mine = np.isin(stretch.asset, wanted).nonzero()[0]
     rows = np.array([row for asset in wanted for row in panes.rows_of_asset[asset]], np.int64)
     newest = -1 if panes.newest is None else panes.newest
     found: dict[int, list[Around]] = {asset: [] for asset in wanted}
@@ -79,8 +79,8 @@ def edges(panes: Panes, assets: Iterable[int], stretch: Stretch) -> dict[int, li
         start = window_start(LENGTHS[window], newest)
         lines = panes.cells_of(rows, min(start, int(first.min(initial=start))), int(first.max(initial=start)))
         asset = panes.asset_of_row[lines.row]
-        order = np.argsort(asset, kind="stable")
-        cuts = np.searchsorted(asset[order], wanted), np.searchsorted(asset[order], wanted, side="right")
+        order = asset.argsort(kind="stable")
+        cuts = asset[order].searchsorted(wanted), asset[order].searchsorted(wanted, side="right")
         held = panes.held_of(rows, window)
         for each, begin, end in zip(wanted, *(cut.tolist() for cut in cuts), strict=True):
             here, its = order[begin:end], panes.asset_of_row[rows] == each

@@ -160,7 +160,7 @@ class Fold:
         """Return how far the last record of each exchange is behind its asset's clock."""
         behind = np.full(len(self._panes.exchanges), -1, np.int64)
         behind[self._panes.exchange_of_row[batch.row]] = batch.asset_clock_ms - batch.time_ms  # the last one stands
-        return {self._panes.exchanges[at]: int(behind[at]) for at in np.flatnonzero(behind >= 0).tolist()}
+        return {self._panes.exchanges[at]: int(behind[at]) for at in (behind >= 0).nonzero()[0].tolist()}
 
     def _stretches(self, batch: Stretch) -> Iterator[Stretch]:
         """Cut where the watermark enters a new hour."""
@@ -168,7 +168,7 @@ class Fold:
         if hour[0] == hour[-1]:
             yield batch
             return
-        cuts = [0, *(np.flatnonzero(hour[1:] != hour[:-1]) + 1).tolist(), len(hour)]
+        cuts = [0, *((hour[1:] != hour[:-1]).nonzero()[0] + 1).tolist(), len(hour)]
         for start, end in pairwise(cuts):
             yield batch.part(start, end)
 

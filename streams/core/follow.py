@@ -151,7 +151,7 @@ class _Following:
         self.clock_before = asset_clock_before
         self.family = follower.family
         self.stretch = stretch
-        self.mine = np.flatnonzero(stretch.asset == asset)
+        self.mine = (stretch.asset == asset).nonzero()[0]
         self.rows = self.panes.rows_of_asset[asset]
         self.around = around
         self._leaving: dict[int, Lines] = {}
@@ -174,7 +174,7 @@ class _Following:
         five = self.around[0]
         members, most = np.array(self.rows), five.held.copy()
         for row, usd in ((five.row, five.usd), (rows, self.stretch.sums[self.mine])):
-            at = np.searchsorted(members, row)
+            at = members.searchsorted(row)
             for side in (0, 1):
                 np.add.at(most[:, side], at, usd[:, side])
         parts = [(row, name) for name, row in self.f.open_of(self.asset).items() if name[0] is self.family.part]
@@ -232,7 +232,7 @@ class _Following:
             self.f.note(name, self.asset, row)
 
     def _done_before(self, at: int) -> tuple[int, int]:
-        done = int(np.searchsorted(self.mine, at))
+        done = int(self.mine.searchsorted(at))
         return done, int(self.stretch.asset_clock_ms[self.mine[done - 1]]) if done else self.clock_before
 
     # ---------------------------------------------------------------- figures
@@ -282,10 +282,10 @@ class _Following:
         if start < theirs:
             return 1, self.panes.cells_of(rows, start, theirs)
         left = self._left(window, theirs)
-        left = Lines(*(column[: int(np.searchsorted(left.second, start))] for column in left))
+        left = Lines(*(column[: int(left.second.searchsorted(start))] for column in left))
         if rows is self.rows or not len(left.row):
             return -1, left
-        mine = np.flatnonzero(left.row == rows[0])
+        mine = (left.row == rows[0]).nonzero()[0]
         return -1, Lines(*(column[mine] for column in left))
 
     def _left(self, window: int, start: int) -> Lines:

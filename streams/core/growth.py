@@ -36,4 +36,4 @@ def newest_of_minutes(cells: Cells) -> Iterator[tuple[int, Ints]]:
     exchange = cells.slot >> 1
     for number in distinct(exchange):
         second = cells.second[exchange == number]  # sorted
-        yield number, second[np.append(np.flatnonzero(np.diff(second // MINUTE)), len(second) - 1)]
+        yield number, second[np.append(np.diff(second // MINUTE).nonzero()[0], len(second) - 1)]

@@ -239,5 +239,5 @@ class Histories:
         values = self._chunks.get(name, {}).get(chunk)
         if values is None:
             return key, None
-        used = int(np.flatnonzero(~np.isnan(values))[-1]) + 1
+        used = int((~np.isnan(values)).nonzero()[0][-1]) + 1
         return key, bytes((ROW_VERSION,)) + values[:used].astype("<f8").tobytes()

@@ -106,7 +106,7 @@ class Walk:
         usd = m.usd_5m[start:, self.side]
         if not len(usd) or int(usd.max()) < self.rule.floor_micro_usd:
             return len(m.at), False
-        high = start + np.flatnonzero(usd >= self.threshold())
+        high = start + (usd >= self.threshold()).nonzero()[0]
         both = m.usd_5m[high].sum(axis=1)
         share = both // 1000 * self.rule.share_min + -(-(both % 1000 * self.rule.share_min) // 1000)
         hot = m.usd_1h[high, self.side] >= self.rule.hour_min * self.threshold()
@@ -140,7 +140,7 @@ class Walk:
     def _follow(self, start: int, state: CascadeState) -> tuple[int, bool]:
         """Count records up to the next message or closing."""
         m, rule = self.measures, self.rule
-        index = start + np.flatnonzero(self._valid(slice(start, None)))
+        index = start + self._valid(slice(start, None)).nonzero()[0]
         usd = m.usd_5m[index, self.side]
         above = np.where(usd >= -(-state.threshold * rule.release // 1000), m.asset_clock_ms[index], 0)
         last_above = np.maximum.accumulate(np.concatenate(([state.last_above_ms], above)))
@@ -216,7 +216,7 @@ class Walk:
         if state is None:
             return False
         due = cascade.ends_ms(self.rule, state)
-        at = max(int(np.searchsorted(self.clock_ms, due + self.lateness_ms)), self.last_own + 1)
+        at = max(int(self.clock_ms.searchsorted(due + self.lateness_ms)), self.last_own + 1)
         if at > last:
             return False
         self.machine.state, self.machine.closed_until_ms = None, due
@@ -240,5 +240,5 @@ def count_lines(state: CascadeState, exchanges: list[str], exchange: Ints, sums:
 
 def _first(flags: Flags) -> int:
     """Return the position of the first true flag; beyond the end if none is."""
-    found = np.flatnonzero(flags)
+    found = flags.nonzero()[0]
     return int(found[0]) if len(found) else len(flags) + 1

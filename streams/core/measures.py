@@ -54,7 +54,7 @@ class Measures:
         """Return the positions of the records behind some measures."""
         if self.ends is None:
             return index
-        return np.flatnonzero(np.isin(np.searchsorted(self.ends, np.arange(len(self.row)), side="right"), index))
+        return np.isin(self.ends.searchsorted(np.arange(len(self.row)), side="right"), index).nonzero()[0]
 
 
 def measures(stretch: Stretch, at: Ints, done: Ints, edges: list[Edge], *, by_second: bool = False) -> Measures:
@@ -108,7 +108,7 @@ def sliding(second: Ints, usd: Ints, start: Ints) -> Ints:
     """
     count = len(second)
     lines = np.arange(count)
-    leaves = np.maximum(np.searchsorted(start, second, side="right"), lines)
+    leaves = np.maximum(start.searchsorted(second, side="right"), lines)
     change = np.zeros((count + 1, 2), np.int64)
     change[:count] = usd
     for side in (0, 1):

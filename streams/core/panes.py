@@ -191,7 +191,7 @@ class Panes:
 
     def take_changed(self) -> list[int]:
         """Return the rows that have changed, and forget that they have."""
-        changed = np.flatnonzero(self.changed).tolist()
+        changed = self.changed.nonzero()[0].tolist()
         self.changed[:] = False
         return changed
 
@@ -210,7 +210,7 @@ class Panes:
         newest = self.newest
         assert newest is not None, "advance before add"
         for window, length in enumerate(LENGTHS):
-            start = int(np.searchsorted(cells.second, window_start(length, newest)))
+            start = int(cells.second.searchsorted(window_start(length, newest)))
             inside = Cells(*(column[start:] for column in cells)) if start else cells
             row = self._shift(window, inside, +1)
             np.maximum.at(self._largest[window], row, inside.largest)
@@ -233,7 +233,7 @@ class Panes:
             np.maximum.at(largest[window], scope, self._largest_of(window)[rows])
         # The bands of each row lie in order: what there is to sort are the few rows of an asset.
         place = scope[at] << 22 | self._slots.band[slot]
-        order = np.argsort(place, kind="stable")
+        order = place.argsort(kind="stable")
         slot, place = slot[order], place[order]
         return summarise(place >> 22, place & 0x3FFFFF, self._slots.sums[:, :, slot], largest, len(scopes))
 
@@ -294,7 +294,7 @@ class Panes:
             row = self.row_of(cells.slot)
             np.add.at(total, row, cells.sums[:, LONG_USD] + cells.sums[:, SHORT_USD])
             filled[row] = True
-        rows = np.flatnonzero(filled)
+        rows = filled.nonzero()[0]
         return dict(zip(rows.tolist(), total[rows].tolist(), strict=True))
 
 

@@ -146,7 +146,7 @@ class Screen:
         self.clock_ms = int(accepted.clock_ms[-1])
         newest = np.full(len(assets), -1, np.int64)
         np.maximum.at(newest, code, accepted.asset_clock_ms)
-        for at in np.flatnonzero(newest >= 0).tolist():
+        for at in (newest >= 0).nonzero()[0].tolist():
             self.asset_clock_ms[assets[at]] = int(newest[at])
 
     def _at_once(self, columns: LiquidationColumns, code: Ints, before: Ints) -> Accepted | None:
@@ -183,8 +183,8 @@ class Screen:
         first = _first_of_each(identity)
         earlier = np.where(known >= 0, known, time[first])
         fresh = (known < 0) & (first == np.arange(len(time)))
-        where = np.flatnonzero(~fresh)
-        return np.flatnonzero(fresh), place[fresh], where, earlier[where]
+        where = (~fresh).nonzero()[0]
+        return fresh.nonzero()[0], place[fresh], where, earlier[where]
 
     def _forgets(self, before: Ints, time: Ints) -> bool:
         """Whether an asset's clock could be forgotten in the middle of the batch."""
@@ -194,7 +194,7 @@ class Screen:
     def _clocks(self, time: Ints, code: Ints, before: Ints) -> tuple[Ints, Ints]:
         """Return each record's asset's clock and the partition's, as after it."""
         clock = np.maximum.accumulate(np.concatenate(([_or(self.clock_ms)], time)))[1:]
-        order = np.argsort(code, kind="stable")
+        order = code.argsort(kind="stable")
         span = np.int64(1) << 42  # a millisecond of the year 2109 fits below it
         running = np.maximum.accumulate(np.maximum(time[order], before[code[order]]) + code[order] * span)
         asset_clock = np.empty_like(time)
@@ -288,10 +288,10 @@ def _first_of_each(keys: NDArray[np.uint64]) -> Ints:
     if len(others):
         shared = np.zeros(len(owner), bool)
         shared[others] = True
-        some = np.flatnonzero(shared[bucket])
-        order = some[np.argsort(keys[some], kind="stable")]
+        some = shared[bucket].nonzero()[0]
+        order = some[keys[some].argsort(kind="stable")]
         starts = np.append(True, keys[order][1:] != keys[order][:-1])
-        first[order] = order[np.flatnonzero(starts)][np.cumsum(starts) - 1]
+        first[order] = order[starts.nonzero()[0]][starts.cumsum() - 1]
     return first
 
 

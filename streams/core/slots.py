@@ -56,31 +56,31 @@ class Slots:
 
     def keep(self, used: NDArray[np.bool_]) -> Ints:
         """Give up all other slots; return the new number of each that stays, in the order of the old ones."""
-        stays = np.flatnonzero(used)
-        assert not self.sums[:, :, np.flatnonzero(~used)].any(), "only what is empty can be given up"
+        stays = used.nonzero()[0]
+        assert not self.sums[:, :, (~used).nonzero()[0]].any(), "only what is empty can be given up"
         self.count = len(stays)
         self.row, self.band, self.sums = self.row[stays], self.band[stays], self.sums[:, :, stays]
         places = self.row << 22 | self.band
         self._number = Table()
         self._number.put(places, np.arange(self.count))
-        self._order = np.argsort(places)
+        self._order = places.argsort()
         self._places, self._unordered = places[self._order], []
-        return np.cumsum(used) - 1
+        return used.cumsum() - 1
 
     def of(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return the slots of some rows, row by row in order of their bands, and the position in ``rows`` of each."""
         if self._unordered:
             self._put_in_order()
-        first = np.searchsorted(self._places, rows << 22)
-        size = np.searchsorted(self._places, (rows + 1) << 22) - first
+        first = self._places.searchsorted(rows << 22)
+        size = self._places.searchsorted((rows + 1) << 22) - first
         at = np.repeat(np.arange(len(rows)), size)
-        within = np.arange(len(at)) - np.repeat(np.cumsum(size) - size, size)
+        within = np.arange(len(at)) - np.repeat(size.cumsum() - size, size)
         return self._order[first[at] + within], at
 
     def _put_in_order(self) -> None:
         places, numbers = (np.concatenate(column) for column in zip(*self._unordered, strict=True))
-        order = np.argsort(places)
-        at = np.searchsorted(self._places, places[order])
+        order = places.argsort()
+        at = self._places.searchsorted(places[order])
         self._places = np.insert(self._places, at, places[order])
         self._order = np.insert(self._order, at, numbers[order])
         self._unordered = []

@@ -68,5 +68,5 @@ class Stretch:
 
     def where(self, wanted: NDArray[np.bool_]) -> Stretch:
         """Return the records that are wanted."""
-        index = np.flatnonzero(wanted)
+        index = wanted.nonzero()[0]
         return Stretch(*(getattr(self, name).take(index, axis=0) for name in self.__slots__))

@@ -75,7 +75,7 @@ class Table:
         place = ((keys * _GOLDEN) >> np.uint64(64 - self._bits)).astype(np.int64)
         filled = self._values[place] != _NONE
         found = filled & (self._keys[place] == keys)
-        left = np.flatnonzero(filled & ~found)
+        left = (filled & ~found).nonzero()[0]
         while len(left):
             place[left] = (place[left] + 1) & mask
             there = place[left]

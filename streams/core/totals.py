@@ -53,7 +53,7 @@ def summarise(scope: Ints, band: Ints, sums: Ints, largest: Ints, count: int) ->
         total[:, :, scopes] = np.add.reduceat(sums, first, axis=2)
         wide, wide_first = runs((scope << 24) | (band >> WIDE))
         usd = np.add.reduceat(sums[:, LONG_USD] + sums[:, SHORT_USD], wide_first, axis=1)
-        wide_scope = np.searchsorted(first, wide_first, side="right") - 1
+        wide_scope = first.searchsorted(wide_first, side="right") - 1
         _, group = runs(wide_scope)
         filled = (sums[:, LONG_COUNT] + sums[:, SHORT_COUNT] > 0) & (band > NO_PRICE)
         lowest = np.minimum.reduceat(np.where(filled, band, 1 << 40), first, axis=1)
@@ -107,5 +107,5 @@ def placed(
 
 def _grouped(line: Ints) -> tuple[Ints, Ints]:
     """Return an order in which equal ones stand together, and where each group starts in it."""
-    order = np.argsort(line, kind="stable")
+    order = line.argsort(kind="stable")
     return order, runs(line[order])[1]

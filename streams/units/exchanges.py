@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
@@ -183,7 +181,7 @@ class Exchanges:
         flush = Flush(messages=self._messages, offsets=dict(self.next))
         self._messages, self._touched, self.urgent = [], False, False
         market = self.market
-        for row in np.flatnonzero(market.told.changed).tolist():
+        for row in market.told.changed.nonzero()[0].tolist():
             instrument = market.told.instruments[row]
             flush.rows.append(codec.instrument_row(instrument, int(market.told.as_of[row]), 0))
         flush.messages += self._windows()

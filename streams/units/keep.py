@@ -60,7 +60,7 @@ def pane_rows(fold: Fold, entries: Entries[Lines]) -> Rows:
     panes, found = fold.panes, Rows()
     found += [codec.known_row(instrument, panes.row(instrument)) for instrument in fold.screen.new_instruments]
     fold.screen.new_instruments.clear()
-    for row in np.flatnonzero(panes.changed).tolist():
+    for row in panes.changed.nonzero()[0].tolist():
         found.append(codec.instrument_row(panes.instruments[row], int(panes.as_of[row]), int(panes.newest_ms[row])))
     lines, gone = fold.settle()
     # So neighbours are alike, and what is left of them when compressed is little.

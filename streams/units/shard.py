@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch, Refused
 from streams.codec.encode import Encoder, dead_letter
@@ -124,7 +122,7 @@ class Shard:
         self.tally.behind_ms |= folded.behind_ms
         self._see_exchanges(known)
         self._announce(folded.notices)
-        where = np.searchsorted(batch.offsets, columns.offset)
+        where = batch.offsets.searchsorted(columns.offset)
         return refused + [Refused(int(where[at]), reason, detail, None) for at, reason, detail in folded.refused]
 
     def _see_exchanges(self, known: set[str]) -> None:

@@ -66,7 +66,7 @@ class WindowRows:
         filled = np.any(totals.sums, axis=(0, 2)).tolist()
         sizes = np.array([len(each.rows) for each in changed])
         members = np.concatenate([each.rows for each in changed])
-        as_of = np.maximum.reduceat(panes.as_of[members], np.cumsum(sizes) - sizes).tolist()
+        as_of = np.maximum.reduceat(panes.as_of[members], sizes.cumsum() - sizes).tolist()
         rows = [
             Row(each.about, second, self._coverage(each, second)) for each, second in zip(changed, as_of, strict=True)
         ]

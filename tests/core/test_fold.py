@@ -126,7 +126,7 @@ def test_what_a_flush_finds_is_by_the_second_or_the_minute_and_not_found_again()
 
     assert ([T // SECOND, T // SECOND + 61 * 60], [1, 2]) == (added.second.tolist(), added.sums[:, 2].tolist())
     assert set() == gone
-    assert 0 == len(made.settle()[0].slot)
+    assert 0 == len(made.settle()[0].row)
 
 
 def test_a_flush_says_whose_day_is_over():
@@ -134,7 +134,7 @@ def test_a_flush_says_whose_day_is_over():
     made.settle()
     made.tick(T + HOUR + MINUTE)
     added, gone = made.settle()
-    assert (0, set()) == (len(added.slot), gone)
+    assert (0, set()) == (len(added.row), gone)
 
     made.tick(T + DAY + MINUTE)
     assert {0} == made.settle()[1]
