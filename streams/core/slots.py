@@ -39,11 +39,11 @@ class Slots:
         found = self._number.find(place)
         missing = found < 0
         if missing.any():
-            self._open(np.unique(place[missing]))
-            found = self._number.find(place)
+            new, at = np.unique(place[missing], return_inverse=True)
+            found[missing] = self._open(new)[at]
         return found
 
-    def _open(self, places: Ints) -> None:
+    def _open(self, places: Ints) -> Ints:
         first, self.count = self.count, self.count + len(places)
         if self.count > len(self.row):
             more = max(self.count, 2 * first, 256) - len(self.row)
@@ -53,6 +53,7 @@ class Slots:
         self.row[numbers], self.band[numbers] = places >> 22, places & 0x3FFFFF
         self._number.put(places, numbers)
         self._unordered.append((places, numbers))
+        return numbers
 
     def keep(self, used: NDArray[np.bool_]) -> Ints:
         """Give up all other slots; return the new number of each that stays, in the order of the old ones."""
