@@ -10,18 +10,20 @@ from typing import Any, NamedTuple
 from confluent_kafka import Message
 
 from streams.codec import rows as codec
+from streams.codec.records import RecordDecoder
+from streams.core.crowding_rule import CrowdingRule
 from streams.core.events import Scope
 from streams.core.feeds import FeedRule
+from streams.core.headline import crowded_headline
 from streams.core.screen import ScreenRule
 from streams.settings import Settings
 from streams.units.shard import FEED_STATUS
 from streams.units.to_market import SNAPSHOTS
 from tests.broker.upstream import FUNDING
 from tests.broker.worker import committed_offsets, compacted, last_records, read_messages, read_topic
-from tests.simulation import oracle, oracle_feeds
-from tests.simulation.records import LIQUIDATIONS, Record, batch_of, reader
+from tests.simulation import oracle, oracle_crowding, oracle_feeds
+from tests.simulation.records import LIQUIDATIONS, Record, batch_of, registry
 from tests.simulation.test_units import covered, status, told
-from tests.simulation.world import Rules, World
 
 #: Low enough that random logs have cascades in every scope.
 FLOORS = {"instrument": 150_000, "asset": 200_000, "exchange": 400_000, "market": 500_000}
@@ -46,7 +48,7 @@ def verdict(broker: Any, app_id: str) -> Verdict:
     settings = Settings(**{f"cascade_{scope}": {"floor_usd": floor} for scope, floor in FLOORS.items()})
     rules = {scope: getattr(settings, f"cascade_{scope.lower()}").rule() for scope in Scope}
     outcome = oracle.run(logs, ticks_of(commits, len(logs)), ScreenRule(), rules)
-    crowded, refused = funding(read_log(broker, FUNDING), Rules(ScreenRule(), rules))
+    crowded, refused = funding(read_log(broker, FUNDING))
     rows = {key: covered(key, row, outcome) for key, row in outcome.rows.items()}
     letters = [record for _, record in read_topic(broker, "dead-letters")]
     published = compacted(read_topic(broker, "liquidation-windows"))
@@ -108,19 +110,17 @@ def ticks_of(commits: list[Message], partitions: int) -> list[list[tuple[int, in
     return found
 
 
-def funding(logs: list[list[Record]], rules: Rules) -> tuple[list[dict[str, Any]], list[Any]]:
-    """Return crowded positions and dead letters of funding, one record at a time and without any flush between."""
+def funding(logs: list[list[Record]]) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Return crowded positions, as the oracle has them, and dead letters of funding."""
+    decoder = RecordDecoder(FUNDING, registry())
     crowded, refused = [], []
     for number, log in enumerate(logs):
-        shard = World.shard(number, len(logs), rules)
+        good: list[Any] = []
         for record in log:
-            shard.handle(batch_of(FUNDING, number, [record]))
-        for message in shard.cut().messages:
-            if message.topic in CROWDED:
-                crowded.append(reader().read(message.value))
-            elif message.topic == "dead-letters":
-                letter = reader().read(message.value)
-                refused.append((letter["reason"], letter["topic"], letter["partition"], letter["offset"]))
+            events, bad = decoder.decode(batch_of(FUNDING, number, [record]))
+            good += [event for _, event in events]
+            refused += [(each.reason.value, FUNDING, number, record.offset) for each in bad]
+        crowded += [{**each, "headline": crowded_headline(each)} for each in oracle_crowding.run(good, CrowdingRule())]
     return crowded, refused
 
 
