@@ -90,10 +90,14 @@ class Timekeeper:
 
 
 def is_due(owned: Owned, span: Span | None, interval: float) -> bool:
-    """Whether a unit that has work is to be flushed now: in an old backlog seldom, and at its end at once."""
+    """Whether a unit that has work is to be flushed now.
+
+    Seldom in an old backlog, at its end at once; and not just after a flush that could not wait, which has taken
+    everything with it.
+    """
     now, patience = time.monotonic(), interval * BACKLOG_INTERVALS
-    more = span is not None and span.seen < span.stable
-    return not more or now - owned.behind >= patience or now - owned.flush_ended >= patience
+    seldom = span is not None and span.seen < span.stable and now - owned.behind < patience
+    return now - owned.flush_ended >= (patience if seldom else interval / 2)
 
 
 async def _overslept(seconds: float) -> float:

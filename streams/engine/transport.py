@@ -24,7 +24,7 @@ FETCH_WAIT_MS = 20
 #: broker is let collect records for so many times what the last fetch took, at least and at most so long; a backlog
 #: of so many bytes is handed on at once.
 LINGER_TIMES, FETCH_SECONDS = 6, 0.001
-LINGER_MS_MIN, LINGER_MS_MAX, LINGER_BYTES = 5, 30, 262_144
+LINGER_MS_MIN, LINGER_MS_MAX, LINGER_BYTES = 5, 45, 262_144
 
 
 class PartitionRecords(fetcher.PartitionRecords):

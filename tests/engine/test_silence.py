@@ -105,9 +105,10 @@ async def idled(look, span, patience_ms, *, clockless=False):
         pytest.param(Span(99, 99, 99, 20), 0.1, 0.6, True, id="at its end"),
         pytest.param(Span(10, 99, 99, 20), 2.0, 0.6, True, id="what comes is new, or little"),
         pytest.param(None, 0.1, 0.6, True, id="nothing is known of the log"),
+        pytest.param(Span(99, 99, 99, 20), 9.0, 0.2, False, id="just after one that could not wait"),
     ],
 )
-def test_in_an_old_backlog_flushes_are_seldom(span, behind_s, flushed_s, due):
+def test_flushes_are_seldom_in_an_old_backlog_and_not_one_upon_the_other(span, behind_s, flushed_s, due):
     async def run():
         mine, owned = await taken()
         now = time.monotonic()
