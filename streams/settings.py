@@ -95,8 +95,8 @@ class Settings(BaseSettings):
     )
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
         500,
-        description="Longest time between two transactions of a partition while there is work; "
-        "four times as long in a backlog.",
+        description="Time between two transactions of a partition while there is work; half as long again behind one "
+        "that could not wait, four times as long in a backlog.",
     )
     idle_timeout_ms: Milliseconds = Field(5_000, description="Silence after which a partition is given time; 0: never.")
 
