@@ -44,7 +44,7 @@ test-image: $(READY) ## build the image and run the worker from it, unprivileged
 bench: $(READY) ## measure the job beside Kafka Streams, Flink and others (ONLY=ours,kafka-streams ROUNDS=1 RECORDS=400000)
 	@$(BIN)/python -m tests.bench
 
-fuzz: $(READY) ## break inputs, guided by coverage, until nothing new is reached: 5,000,000 and more, over an hour
+fuzz: $(READY) ## break inputs, guided by coverage, until nothing new is reached: 5,000,000 and more, some hours
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/fuzz/requirements.lock
 	@$(BIN)/python -m tests.fuzz
 
