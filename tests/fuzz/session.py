@@ -24,6 +24,8 @@ from tests.simulation.records import encoder, reader
 from tests.simulation.world import DESCRIBER
 
 INSTRUMENTS_MAX = 5
+#: Records between two flushes.
+SIZES = (1, 2, 4, 12)
 
 
 @cache
@@ -115,7 +117,7 @@ def units(data: bytes) -> None:
         return
     session, values = Session(), dict[tuple[str, int], bytes | None]()
     how, given = data[0], frames(data[1:])
-    size = 1 + (how & 3)
+    size = SIZES[how & 3]
     for at in range(0, len(given), size):
         for topic in KINDS:
             mine = [frame for frame in given[at : at + size] if frame.topic == topic]
