@@ -112,13 +112,14 @@ class Session:
 
 
 def units(data: bytes) -> None:
-    """Records of all topics, in batches, with flushes and restarts in between, harm nothing but themselves."""
+    """Records of all topics, in batches, with flushes and a restart in between, harm nothing but themselves."""
     if not data:
         return
     session, values = Session(), dict[tuple[str, int], bytes | None]()
     how, given = data[0], frames(data[1:])
     size = SIZES[how & 3]
-    for at in range(0, len(given), size):
+    groups = range(0, len(given), size)
+    for at in groups:
         for topic in KINDS:
             mine = [frame for frame in given[at : at + size] if frame.topic == topic]
             if mine:
@@ -127,6 +128,6 @@ def units(data: bytes) -> None:
         if how & 4:
             session.shard.idle(1_000 << (how >> 4))
         session.flush(values)
-        if how & 8:
+        if how & 8 and at == groups[len(groups) // 2]:
             session.restart()
     assert session.refused == sum(session.shard.tally.refused.values())
