@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 _AT_ONCE = 512
 #: Above this, an integer is not a double, and dividing it must not round twice.
 _EXACT_MAX = 1 << 53
-_COUNT, _PRICES = bytes([2 * len(WINDOWS)]), 5
+_PRICES = 5
 _NAMES = [bytes([2 * len(name)]) + name.encode() for name in WINDOWS]
 _NAME_BYTES = max(map(len, _NAMES))
 
@@ -43,7 +43,7 @@ def _some(totals: Totals) -> Iterator[bytes]:
     value, there = np.zeros(len(sums), value_shape), np.empty(len(sums), there_shape)
     there[:] = always
     window, has = value["windows"], there["windows"]
-    value["count"], window["name"] = ord(_COUNT), _name_octets(np.uint8)
+    value["many"], window["name"] = 2 * len(WINDOWS), _name_octets(np.uint8)
     window["usd"] = _dollars(sums[:, :, :LONG_COUNT])
     left = counts << 1  # zigzag: none of them is negative
     for at in range(width):
@@ -72,22 +72,22 @@ def _some(totals: Totals) -> Iterator[bytes]:
 @lru_cache(maxsize=16)
 def _shapes(width: int) -> tuple[np.dtype[np.void], np.dtype[np.void], Any]:
     """Return how a scope lies, how what is there of it does, and what always is, with counts of so many bytes."""
-    there = _shape("?", ("?", (8,)), width)
+    there = _shape("?", np.dtype(("?", 8)), width)
     always = np.ones(1, there)
     always["windows"]["name"] = _name_octets(bool)
-    return _shape("u1", ("<f8",), width), there, always
+    return _shape("u1", np.dtype("<f8"), width), there, always
 
 
-def _shape(octet: str, double: tuple[Any, ...], width: int) -> np.dtype[np.void]:
-    price = [("branch", octet), ("price", *double)]
+def _shape(octet: str, double: np.dtype[Any], width: int) -> np.dtype[np.void]:
+    price = [("branch", octet), ("price", double)]
     window = [
         ("name", octet, (_NAME_BYTES,)),
-        ("usd", double[0], (2, *(double[1] if len(double) > 1 else ()))),
+        ("usd", double, (2,)),
         ("count", octet, (2, width)),
-        ("largest", *double),
+        ("largest", double),
         ("prices", price, (_PRICES,)),
     ]
-    return np.dtype([("count", octet), ("windows", window, (len(WINDOWS),)), ("end", octet), ("share", price)])
+    return np.dtype([("many", octet), ("windows", window, (len(WINDOWS),)), ("end", octet), ("share", price)])
 
 
 def _name_octets(kind: type) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from streams.units import keep, older
 from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.to_market import LATER
 from streams.units.unit import Flush, Message, Tally
-from streams.units.windows import WindowRows
+from streams.units.windows import Changed, WindowRows, about
 
 Record = dict[str, Any]
 _QUARTER_MS = 900_000
@@ -209,9 +209,9 @@ class Exchanges:
         if not rows:
             return []
         names = [(row, panes.instruments[row].exchange) for row in rows]
-        changed = [self._window_rows.other(Scope.EXCHANGE, name, [row], (name,)) for row, name in names]
+        changed = [Changed(about(Scope.EXCHANGE, None, name), [row], (name,)) for row, name in names]
         everybody, present = list(range(len(panes.instruments))), tuple(sorted(self._present()))
-        changed.append(self._window_rows.other(Scope.MARKET, ALL, everybody, present))
+        changed.append(Changed(about(Scope.MARKET, None, ALL), everybody, present))
         self.tally.emitted[WINDOWS] += len(changed)
         return self._window_rows.messages(panes, changed)
 

@@ -26,7 +26,7 @@ from streams.core.headline import crowded_headline
 from streams.units import keep
 from streams.units.to_market import report
 from streams.units.unit import Flush, Message, Tally, WrongTopic
-from streams.units.windows import WindowRows
+from streams.units.windows import Changed, WindowRows, about
 
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 WINDOWS, CASCADES, DEAD_LETTERS = "liquidation-windows", "cascades", "dead-letters"
@@ -264,10 +264,13 @@ class Shard:
         rows = panes.take_changed()
         if not rows:
             return []
-        changed = [self._window_rows.instrument(row, panes.instruments[row]) for row in rows]
+        changed = [
+            Changed(about(Scope.INSTRUMENT, each, f"{each.exchange}|{each.symbol}"), [row], (each.exchange,))
+            for row, each in ((row, panes.instruments[row]) for row in rows)
+        ]
         present = tuple(sorted(self.exchanges))
         changed += [
-            self._window_rows.other(Scope.ASSET, panes.assets[asset], panes.rows_of_asset[asset], present)
+            Changed(about(Scope.ASSET, None, panes.assets[asset]), panes.rows_of_asset[asset], present)
             for asset in distinct(panes.asset_of_row[rows])
         ]
         self.tally.emitted[WINDOWS] += len(changed)

@@ -10,13 +10,10 @@ import numpy as np
 from streams.codec.encode import Encoder
 from streams.codec.windows import TOPIC, About, Row, WindowsEncoder
 from streams.core.describe import Describer, Record
-from streams.core.events import Instrument, Scope
+from streams.core.events import Scope
 from streams.core.panes import Panes
 from streams.core.windows import DAY
 from streams.units.unit import Message
-
-#: Scopes whose names are kept as bytes.
-_NAMES_MAX = 65_536
 
 
 class Changed(NamedTuple):
@@ -27,6 +24,8 @@ class Changed(NamedTuple):
     present: tuple[str, ...]
 
 
+#: Kept, because making the bytes of a name is dear, and the same scopes change again and again.
+about = lru_cache(maxsize=65_536)(About)
 #: One for all units of a process: each new one tries both ways first.
 _shared = lru_cache(maxsize=1)(WindowsEncoder)
 
@@ -37,26 +36,7 @@ class WindowRows:
     def __init__(self, encoder: Encoder, describer: Describer) -> None:
         self._encoder = _shared(encoder)
         self._describer = describer
-        self._abouts: dict[Instrument | tuple[Scope, str], About] = {}
         self._covered: dict[tuple[tuple[str, ...], bool, int], Record] = {}
-
-    def instrument(self, row: int, instrument: Instrument) -> Changed:
-        """Return an instrument that has changed."""
-        about = self._abouts.get(instrument)
-        if about is None:
-            name = f"{instrument.exchange}|{instrument.symbol}"
-            about = self._keep(instrument, About(Scope.INSTRUMENT, instrument, name))
-        return Changed(about, [row], (instrument.exchange,))
-
-    def other(self, scope: Scope, key: str, rows: list[int], present: tuple[str, ...]) -> Changed:
-        """Return another scope that has changed."""
-        about = self._abouts.get((scope, key)) or self._keep((scope, key), About(scope, None, key))
-        return Changed(about, rows, present)
-
-    def _keep(self, name: Instrument | tuple[Scope, str], about: About) -> About:
-        if len(self._abouts) >= _NAMES_MAX:
-            self._abouts.clear()
-        return self._abouts.setdefault(name, about)
 
     def messages(self, panes: Panes, changed: list[Changed]) -> list[Message]:
         """Return a message for each scope."""
