@@ -11,14 +11,14 @@ a worker of a version before this one, or one less than an hour ago.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.cascade import asset_bar
-from streams.core.cells import SHORT_COUNT, part, runs
+from streams.core.cells import SHORT_COUNT, in_order_of_time, part, runs
 from streams.core.windows import HOUR
 
 Ints = NDArray[np.int64]
@@ -37,13 +37,6 @@ class AssetCells(NamedTuple):
 
 _NONE = np.zeros(0, np.int64)
 NO_ASSETS = AssetCells(_NONE, _NONE, _NONE)
-
-
-def in_order_of_time(parts: Iterable[AssetCells]) -> AssetCells:
-    """Return some cells by their second; of one second and slot there may be several."""
-    together = AssetCells(*(np.concatenate(column) for column in zip(NO_ASSETS, *parts, strict=True)))
-    order = together.second.argsort(kind="stable")
-    return AssetCells(*(column[order] for column in together))
 
 
 def chosen(cells: AssetCells, wanted: NDArray[np.bool_]) -> AssetCells:
@@ -143,20 +136,20 @@ class Breadth:
         for cells in self._parts:
             first, last = cells.second.searchsorted((start, end)).tolist()
             found.append(part(cells, first, last))
-        together = in_order_of_time(found)
+        together = in_order_of_time([NO_ASSETS, *found])
         return chosen(together, together.slot % 2 == side)
 
     def take(self) -> AssetCells:
         """Return what has been heard since the last flush, sorted by second."""
         new, self._new = self._new, []
-        return in_order_of_time(new)
+        return in_order_of_time([NO_ASSETS, *new])
 
     def forget(self, closed: int) -> None:
         """Forget now and then what no hour from ``closed`` on can see."""
         if closed - self._forgotten_s < _FORGET_S:
             return
         self._forgotten_s = closed
-        kept = in_order_of_time(self._parts)
+        kept = in_order_of_time([NO_ASSETS, *self._parts])
         self._parts, self._hours = [chosen(kept, kept.second > closed - HOUR)], (_Hour(), _Hour())
 
 

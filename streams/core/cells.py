@@ -70,11 +70,12 @@ def joined(parts: Iterable[Cells]) -> Cells:
     return gather(*(np.concatenate(column) for column in zip(*filled, strict=True)))
 
 
-def in_order_of_time(parts: list[Cells]) -> Cells:
-    """Return some cells by their second; of one second and slot there may be several."""
-    together = Cells(*(np.concatenate(column) for column in zip(NO_CELLS, *parts, strict=True)))
+def in_order_of_time(parts: list[Columns]) -> Columns:
+    """Return some columns, one part of them at least, by their second; of one second and slot there may be several."""
+    together = parts[0]._make(np.concatenate(column) for column in zip(*parts, strict=True))
     order = together.second.argsort(kind="stable")
-    return Cells(*(column.take(order, axis=0) for column in together))
+    found: Columns = parts[0]._make(column.take(order, axis=0) for column in together)
+    return found
 
 
 def where(cells: Cells, wanted: NDArray[np.bool_]) -> Cells:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from streams.core.cells import (
     LONG_COUNT,
     LONG_USD,
+    NO_CELLS,
     SHORT_COUNT,
     SHORT_USD,
     Cells,
@@ -257,7 +258,7 @@ class Panes:
         wanted[rows] = True
         found = [where(cells, wanted[self.row_of(cells.slot)]) for cells in self.between(start, end)]
         if len(found) != 1:
-            found = [in_order_of_time(found)]
+            found = [in_order_of_time([NO_CELLS, *found])]
         return self.lines(found[0])
 
     def held_of(self, rows: Ints, window: int) -> Ints:

@@ -10,9 +10,9 @@ import numpy as np
 
 from streams.codec import rows as codec
 from streams.core.baseline import HOUR_MS, Baseline
-from streams.core.breadth import AssetCells, Breadth, in_order_of_time
+from streams.core.breadth import AssetCells, Breadth
 from streams.core.cascade import CascadeState
-from streams.core.cells import Cells, Lines, joined, where
+from streams.core.cells import Cells, Lines, in_order_of_time, joined, where
 from streams.core.events import Instrument, Scope
 from streams.core.fold import Fold
 from streams.core.machine import Machine
