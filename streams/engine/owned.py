@@ -52,6 +52,7 @@ class Owned:
     seeking: set[str] = field(default_factory=set)
     heard: float = 0.0  # monotonic: when the last batch came, or time was last given
     gave_time: bool = False
+    owed: float | None = None  # monotonic: since when the group's offsets are behind what is committed
     behind: float = 0.0  # monotonic: when a batch of an old backlog came
     size: StateSize = field(default_factory=StateSize)
     flush_began: float | None = None  # monotonic: when the transaction in flight began

@@ -36,6 +36,8 @@ _LOST_MAX = 5
 #: How long a batch waits, at most, until what is being committed is. One of so many records is of a backlog: what it
 #: has to say waits for the next flush.
 GIVE_WAY_SECONDS, BACKLOG_RECORDS = 1.0, 2_000
+#: A flush that cannot wait takes no offsets along, unless they have been owed for so long.
+OWED_SECONDS = 1.0
 #: One whose last record came so long ago is of an old backlog, in which flushes are seldom.
 BACKLOG_AGE_SECONDS = 10.0
 
@@ -152,7 +154,7 @@ class Owners:
             for mine in owned:
                 if mine.task is not None:
                     await asyncio.wait([mine.task])
-            await asyncio.gather(*(self._flush(mine) for mine in owned if mine.unit.work))
+            await asyncio.gather(*(self._flush(mine, last=True) for mine in owned if mine.unit.work or mine.owed))
         except Exception as error:
             await self.fail(error)  # to Faust it is a crash like any other, and it would not say why
             raise
@@ -213,7 +215,7 @@ class Owners:
     async def _stop_after_flush(self, owned: Owned, error: WrongTopic) -> None:
         if owned.task is not None:
             await asyncio.wait([owned.task])
-        await self._flush(owned)
+        await self._flush(owned, last=True)
         await self.fail(error)
 
     def _seek_again(self, owned: Owned, batch: RecordBatch, at: int) -> None:
@@ -253,17 +255,20 @@ class Owners:
             owned.again = True
             while owned.again:
                 owned.again = False
-                if owned.unit.work:
+                if owned.unit.work or owned.owed:
                     await self._flush(owned)
         except BaseException as error:  # noqa: BLE001 - whatever it is, nothing was committed
             await self.fail(error)
         finally:
             owned.task = None
 
-    async def _flush(self, owned: Owned) -> None:
+    async def _flush(self, owned: Owned, *, last: bool = False) -> None:
         owned.flush_began = began = time.monotonic()
+        since = owned.owed or began
+        owes = owned.unit.urgent and not last and began - since < OWED_SECONDS
         flush = owned.unit.cut()
-        await owned.writer.commit(flush, owned.unit.partition)
+        await owned.writer.commit(flush, owned.unit.partition, offsets=not owes)
+        owned.owed = since if owes else None
         owned.flush_began, owned.flush_ended = None, time.monotonic()
         owned.flush_seconds, owned.flush_rows = owned.flush_ended - began, len(flush.rows)
         owned.size.apply(flush.rows)

@@ -58,8 +58,11 @@ class Writer:
             raise ValueError(msg) from None
         return int(done[0].offset)
 
-    async def commit(self, flush: Flush, partition: int) -> None:
-        """Send a flush in one transaction; whatever goes wrong in it is raised, and nothing of it is seen."""
+    async def commit(self, flush: Flush, partition: int, *, offsets: bool = True) -> None:
+        """Send a flush in one transaction; whatever goes wrong in it is raised, and nothing of it is seen.
+
+        The group's ``offsets`` are two of its five round trips, and only tools that show lag look at them.
+        """
         places: dict[tuple[str, int], Pairs] = {}
         places[self.changelog.topic, self.changelog.partition] = flush.rows
         for topic, key, value, where in flush.messages:
@@ -68,11 +71,9 @@ class Writer:
         await self._producer.begin_transaction()
         await asyncio.gather(*(self._send(topic, at, pairs) for (topic, at), pairs in places.items()))
         # After the records are acknowledged: the broker refuses to add offsets while it verifies a produce.
-        offsets = {
-            TopicPartition(topic, partition): OffsetAndMetadata(offset, "") for topic, offset in flush.offsets.items()
-        }
-        if offsets:
-            await self._producer.send_offsets_to_transaction(offsets, self._group)
+        if offsets and flush.offsets:
+            ends = {TopicPartition(topic, partition): OffsetAndMetadata(at, "") for topic, at in flush.offsets.items()}
+            await self._producer.send_offsets_to_transaction(ends, self._group)
         await self._producer.commit_transaction()
 
     async def _place(self, topic: str, key: bytes) -> int:

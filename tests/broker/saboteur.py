@@ -31,9 +31,9 @@ def transaction() -> None:
     """Outputs go in one transaction, state and offsets in the next."""
     commit = Writer.commit
 
-    async def in_two(self: Writer, flush: Flush, partition: int) -> None:
+    async def in_two(self: Writer, flush: Flush, partition: int, **how: bool) -> None:
         await commit(self, Flush(messages=flush.messages), partition)
-        await commit(self, Flush(rows=flush.rows, offsets=flush.offsets), partition)
+        await commit(self, Flush(rows=flush.rows, offsets=flush.offsets), partition, **how)
 
     instead(Writer, "commit", in_two)
 

@@ -44,7 +44,7 @@ class Unit:
             raise WrongTopic("the wrong topic")
 
     def cut(self):
-        self.work = False
+        self.work = self.urgent = False
         return Flush([(b"k", b"v")], [], dict(self.next))
 
     def restore(self, rows):
@@ -65,7 +65,7 @@ class Writer:
         self.calls.append("fence")
         return 4
 
-    async def commit(self, flush, partition):
+    async def commit(self, flush, partition, *, offsets=True):
         assert not self.open, "one transaction of a unit at a time"
         self.open += 1
         await asyncio.sleep(SLOW_SECONDS)
@@ -73,6 +73,8 @@ class Writer:
         if self.failing:
             raise RuntimeError("the broker aborted it")
         self.calls.append(("commit", dict(flush.offsets)))
+        if offsets:
+            self.calls.append("offsets")
 
     async def stop(self):
         self.calls.append("stop")
@@ -177,6 +179,7 @@ def test_folding_gives_way_to_what_is_being_committed_and_only_a_backlog_waits_f
         owned.unit.work = owned.unit.urgent = True
         found.kick(owned)
         await asyncio.sleep(0)
+        owned.unit.urgent = True
         await found.deliver(delivered(*range(10, 10 + count)))
         assert owned.unit.handled[0][0] == 10
         return Writer.calls.count(("commit", {"liquidations": 10})), owned.task is not None
@@ -211,6 +214,50 @@ def test_a_backlog_that_was_let_go_of_while_it_gave_way_is_not_folded():
         return owned.unit.handled
 
     assert asyncio.run(run()) == []
+
+
+async def hurried(mine, owned, offset):
+    owned.unit.urgent = True
+    await mine.deliver(delivered(offset))
+    await owned.task
+
+
+def test_a_flush_that_cannot_wait_leaves_the_offsets_to_the_next_that_can():
+    # They are two of the five round trips until an onset can be read, and nobody but tools that show lag needs them.
+    async def run():
+        mine, owned = await taken(at=0)
+        mine.options = replace(mine.options, flush_interval_ms=10)
+        await hurried(mine, owned, 0)
+        assert "offsets" not in Writer.calls
+        mine.resumed()
+        await asyncio.sleep(2 * SLOW_SECONDS)
+        mine._flusher.cancel()
+        return owned
+
+    assert asyncio.run(run()).owed is None
+    assert 1 == Writer.calls.count("offsets")
+
+
+@pytest.mark.parametrize(("owed_seconds", "taken_along"), [(owners.OWED_SECONDS / 2, 0), (2 * owners.OWED_SECONDS, 1)])
+def test_offsets_that_have_been_owed_for_long_do_not_wait_for_a_flush_that_can(owed_seconds, taken_along):
+    async def run():
+        mine, owned = await taken(at=0)
+        owned.owed = time.monotonic() - owed_seconds
+        await hurried(mine, owned, 0)
+
+    asyncio.run(run())
+    assert taken_along == Writer.calls.count("offsets")
+
+
+def test_who_lets_go_of_a_unit_owes_no_offsets():
+    async def run():
+        mine, owned = await taken(at=0)
+        await hurried(mine, owned, 0)
+        owned.unit.work = False
+        await mine.revoke()
+
+    asyncio.run(run())
+    assert ["offsets", "stop"] == Writer.calls[-2:]
 
 
 def test_faust_hears_what_we_committed():
@@ -277,7 +324,8 @@ def test_on_revoke_and_at_the_end_the_rest_is_committed_and_the_producers_are_st
         return mine, time.monotonic() - began
 
     mine, seconds = asyncio.run(run())
-    assert [("commit", {"liquidations": 1}), ("commit", {"liquidations": 2}), "stop"] == Writer.calls[2:]
+    commits = [("commit", {"liquidations": 1}), "offsets", ("commit", {"liquidations": 2}), "offsets"]
+    assert [*commits, "stop"] == Writer.calls[2:]
     assert ({}, False) == (mine.owned, mine.ready)
     assert seconds < 5
 

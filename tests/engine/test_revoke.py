@@ -17,7 +17,7 @@ from streams.units.unit import Flush
 class FencedWriter:
     stopped = False
 
-    async def commit(self, flush, partition):
+    async def commit(self, *_, **__):
         raise ProducerFenced
 
     async def stop(self):
@@ -29,7 +29,7 @@ def test_a_zombie_that_is_fenced_while_it_lets_go_says_why_it_ends():
     app = SimpleNamespace(stop_now=lambda: stops.append("now"))
     owners = Owners(app, [], Options("app", {}, 3_000, 50, 0, check_crcs=True), None)
     writer = FencedWriter()
-    unit = SimpleNamespace(work=True, cut=Flush, partition=0)
+    unit = SimpleNamespace(work=True, urgent=False, cut=Flush, partition=0)
     owners.owned["state", 0] = Owned(None, unit, writer)
 
     with capture_logs() as logs, pytest.raises(ProducerFenced):

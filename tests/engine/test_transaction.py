@@ -55,14 +55,14 @@ class Producer:
         return asyncio.ensure_future(acknowledged())
 
 
-def commit(flush, failing=None, times=1):
+def commit(flush, failing=None, times=1, **how):
     async def run():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(transaction, "AIOKafkaProducer", lambda **options: Producer(failing, **options))
             patch.setattr(transaction, "BatchBuilder", lambda *_, **__: Batch())
             writer = Writer("id", "group", TopicPartition(CHANGELOG, 0), {}, 1_000)
             for _ in range(times):
-                await writer.commit(flush, 0)
+                await writer.commit(flush, 0, **how)
             return writer
 
     return asyncio.run(run())
@@ -79,6 +79,12 @@ def test_offsets_go_after_every_produce_is_acknowledged_and_before_the_commit():
     assert ["begin_transaction", "sent", "sent", "acknowledged", "acknowledged"] == names[:5]
     assert ["send_offsets_to_transaction", "commit_transaction"] == names[5:]
     assert {TopicPartition("liquidations", 0)} == set(calls[5][1])
+
+
+def test_a_flush_that_cannot_wait_sends_no_offsets():
+    names = [name for name, *_ in commit(FLUSH, offsets=False)._producer.calls]
+
+    assert ("send_offsets_to_transaction" in names, names[-1]) == (False, "commit_transaction")
 
 
 def test_a_commit_does_not_look_at_a_produce_that_failed_so_we_do():
