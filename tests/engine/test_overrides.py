@@ -14,7 +14,8 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka.consumer import fetcher
+from aiokafka import TopicPartition
+from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.exceptions import DecodeError
@@ -132,6 +133,39 @@ async def a_lingering_fetch_asks_for_more_and_an_idle_one_for_anything():
         asked.append((fetch._fetch_max_wait_ms, fetch._fetch_min_bytes))
 
     assert [(7, transport.LINGER_BYTES), (transport.FETCH_WAIT_MS, 1)] == asked
+
+
+async def nobody_asks_again_and_again_where_nothing_comes(monkeypatch=pytest.MonkeyPatch):
+    answers = iter([False, True, False, False])
+
+    async def answered(self, *_):
+        return next(answers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fetcher.Fetcher, "_proc_fetch_request", answered)
+        fetch = transport.Fetcher.__new__(transport.Fetcher)
+        fetch._records, fetch._fetch_max_wait_ms, fetch._fetch_min_bytes, asked = {}, 30, transport.LINGER_BYTES, []
+        for left in ({}, {TP0: None}, {TP0: None}, {}):
+            fetch._records = left
+            await fetch._proc_fetch_request(None, 1, None)
+            asked.append((fetch._fetch_max_wait_ms, fetch._fetch_min_bytes))
+
+    long, short = (transport.IDLE_WAIT_MS, 1), (transport.FETCH_WAIT_MS, 1)
+    assert [long, short, short, long] == asked
+    assert consumer.Fetcher is transport.Fetcher
+
+
+async def no_changelog_is_fetched_by_faust():
+    app, calls = job(), Calls()
+    thread = app.consumer._thread
+    app.tables._changelogs[CHANGELOG] = None
+    thread._ensure_consumer = lambda: SimpleNamespace(pause=calls.sync("paused"))
+    app.consumer.threadsafe_partitions_assigned = calls.awaited("faust goes on")
+    assigned = {TP0, TP(CHANGELOG, 0)}
+    await thread.on_partitions_assigned(assigned, 7)
+
+    assert [("paused", TopicPartition(CHANGELOG, 0)), ("faust goes on", thread.thread_loop, assigned, 7)] == calls
+    assert isinstance(calls[0][1], TopicPartition)  # aiokafka takes nothing else
 
 
 async def what_was_handed_out_and_not_yet_folded_is_no_end():
@@ -253,7 +287,9 @@ async def tables_that_are_all_there_are_waited_for_by_nobody():
 
 CHECKS = {
     (transport.PartitionRecords, "_consumer_record"): a_record_is_handed_on_as_it_was_parsed,
+    (transport.Fetcher, "_proc_fetch_request"): nobody_asks_again_and_again_where_nothing_comes,
     (ConsumerThread, "_create_worker_consumer"): a_transaction_that_was_aborted_upstream_is_not_read,
+    (ConsumerThread, "on_partitions_assigned"): no_changelog_is_fetched_by_faust,
     (ConsumerThread, "_fetch_records"): what_was_handed_out_and_not_yet_folded_is_no_end,
     (Consumer, "_new_consumer_thread"): a_consumer_thread_of_ours_reads,
     (Consumer, "on_buffer_full"): a_full_queue_does_not_stop_its_partition,
