@@ -2,6 +2,7 @@
 
 Every tenth of a second one record of $3M goes to an asset that has had none, and so begins a cascade, among a steady
 rate of others: small ones that lead to nothing (*calm*), or $2M a second, which keeps cascades open (*storm*).
+Before that, what a worker takes that has nothing to do (*idle*).
 """
 
 from __future__ import annotations
@@ -120,11 +121,22 @@ def at_rate(broker: Kafka, worker: Worker, watcher: Watcher, kind: str, rate: in
     return Latency(kind, rate, len(waited), p50, p99, max(waited), cores)
 
 
+def idle(worker: Worker) -> Latency:
+    """Measure what a worker takes that has nothing to do."""
+    assert worker.process is not None
+    time.sleep(WARM_SECONDS)
+    before = sample(worker.process.pid)
+    time.sleep(SECONDS)
+    after = sample(worker.process.pid)
+    return Latency("idle", 0, 0, 0.0, 0.0, 0.0, (after.cpu - before.cpu) / (after.at - before.at))
+
+
 def latencies(broker: Kafka, folder: Path, rates: tuple[int, ...] = RATES) -> Iterator[Latency]:
-    """Measure all rates, calm ones first: a storm's cascades stay open."""
+    """Measure all rates, calm ones before the storm's: its cascades stay open."""
     broker.create_topics(partitions=4, app_id="latency")
     with Worker(broker, "latency", folder) as worker, Watcher(broker) as watcher:
         worker.wait_until_ready()
+        yield idle(worker)
         for kind in ("calm", "storm"):
             for rate in rates:
                 yield at_rate(broker, worker, watcher, kind, rate)

@@ -166,8 +166,8 @@ def targets_table(results: Results) -> str:
 
 def latency_table(latencies: list[Latency]) -> str:
     rows = [
-        (each.kind, number(each.rate), str(each.probes), number(each.p50), number(each.p99), number(each.most),
-         f"{each.cores:.2f}")
+        (each.kind, number(each.rate), str(each.probes),
+         *(number(ms) if each.probes else "–" for ms in (each.p50, each.p99, each.most)), f"{each.cores:.2f}")
         for each in latencies
     ]  # fmt: skip
     return table(("", "events/s", "onsets", "p50 ms", "p99 ms", "max ms", "cores of the worker"), rows)
@@ -266,7 +266,7 @@ Written by `make bench`; do not edit.
 
 From handing the record that crosses the floor to a producer to its onset in the hands of a read-committed consumer;
 producer, broker, worker and consumer share the machine.
-*calm*: nothing else happens; *storm*: $2M of liquidations a second keep cascades open.
+*idle*: nothing comes at all; *calm*: nothing else happens; *storm*: $2M of liquidations a second keep cascades open.
 
 {latency_table(results.latencies)}
 
