@@ -111,11 +111,14 @@ def price_recovered(record: Record) -> float | None:
     --------
     >>> price_recovered({"position_side": "LONG", "first_price": 100.0, "lowest_price": 90.0, "last_price": 95.0})
     0.5
+    >>> price_recovered({"position_side": "SHORT", "first_price": 100.0, "highest_price": 110.0, "last_price": 110.0})
+    0.0
 
     """
     first, last = record["first_price"], record["last_price"]
     worst = record["lowest_price" if record["position_side"] == "LONG" else "highest_price"]
-    return None if first is None or first == worst else (last - worst) / (first - worst)
+    # A rise of which nothing was given back is -0.0 without the sum.
+    return None if first is None or first == worst else (last - worst) / (first - worst) + 0.0
 
 
 def _aged(reading: Reading | list[Any] | None, later_ms: int) -> Record | None:
