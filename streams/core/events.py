@@ -181,3 +181,11 @@ class LiquidationColumns:
 
     def __len__(self) -> int:
         return len(self.offset)
+
+    def one(self, at: int) -> LiquidationColumns:
+        """Return the liquidation at a position alone."""
+        alone = slice(at, at + 1)
+        return LiquidationColumns(
+            self.offset[alone], np.zeros(1, np.int64), [self.instruments[self.instrument[at]]], self.side[alone],
+            self.price[alone], self.notional[alone], self.event_time_ms[alone], self.identity[alone],
+        )  # fmt: skip

@@ -21,16 +21,17 @@ from streams.core.bands import price_bands
 from streams.core.baseline import HOUR_MS, Baseline
 from streams.core.breadth import AssetGrowth
 from streams.core.cascade import CascadeRule
+from streams.core.ceiling import Ceiling
 from streams.core.cells import Cells, Lines, distinct, joined, where
 from streams.core.edges import edges
 from streams.core.errors import Reason
-from streams.core.events import LiquidationColumns, Scope
+from streams.core.events import MICRO, LiquidationColumns, Scope
 from streams.core.follow import Follower, Notice, in_order
 from streams.core.growth import Growth
 from streams.core.panes import Panes
 from streams.core.screen import Accepted, Screen, ScreenRule
 from streams.core.stretch import Stretch
-from streams.core.windows import DAY, HOUR, LENGTHS, MINUTE
+from streams.core.windows import DAY, HOUR, LENGTHS, MINUTE, minutes_kept
 
 Ints = NDArray[np.int64]
 _QUARTER = LENGTHS[2]
@@ -57,6 +58,15 @@ class Folded:
     notices: list[Notice] = field(default_factory=list)
     behind_ms: dict[str, int] = field(default_factory=dict)  # the last of each exchange, behind its asset's clock
 
+    def add(self, other: Folded, at: int) -> None:
+        """Add what became of a part that begins at a position."""
+        self.aggregated += other.aggregated
+        self.late += other.late
+        self.duplicates += other.duplicates
+        self.refused += [(at + place, reason, detail) for place, reason, detail in other.refused]
+        self.notices += other.notices
+        self.behind_ms |= other.behind_ms
+
 
 class Fold:
     """The liquidations of one source partition."""
@@ -67,6 +77,7 @@ class Fold:
         self._panes = Panes()
         self.baseline = Baseline()
         self.follower = Follower(self._panes, self.baseline, rule.cascades, rule.screen.lateness_ms)
+        self._ceiling = Ceiling(rule.screen.remembered_max, self._remembered)
         self._growth, self._asset_growth = Growth(), AssetGrowth()
         self._waiting: list[Stretch] = []
         self._held = np.zeros((0, 2), np.int64)  # micro-USD of those by asset and side
@@ -101,6 +112,21 @@ class Fold:
 
     def fold(self, columns: LiquidationColumns) -> Folded:
         """Fold a batch of one partition, in log order."""
+        clock = self._clock()
+        if self._ceiling.admits(columns.notional, clock, clock):
+            return self._fold(columns)
+        folded = Folded()
+        for at in range(len(columns)):
+            one, clock = columns.one(at), self._clock()
+            if self._ceiling.admits(one.notional, clock, max(clock, int(one.event_time_ms[0]))):
+                folded.add(self._fold(one), at)
+            else:
+                most = self.rule.screen.remembered_max // MICRO
+                detail = f"with it, 24 h of its partition would be above {most:,} USD: is a producer wrong by a factor?"
+                folded.refused.append((at, Reason.ABOVE_CEILING, detail))
+        return folded
+
+    def _fold(self, columns: LiquidationColumns) -> Folded:
         clock_before = self._clock()
         clocks_before = {i.asset: self._asset_clock(i.asset) for i in columns.instruments}
         accepted = self.screen.accept(columns)
@@ -133,6 +159,10 @@ class Fold:
 
     def _clock(self) -> int:
         return -1 if self.screen.clock_ms is None else self.screen.clock_ms
+
+    def _remembered(self, clock_ms: int) -> int:
+        """Return micro-USD of both sides that a clock leaves of what is remembered."""
+        return self.panes.usd_since(minutes_kept(clock_ms // 1000) * MINUTE)
 
     def _asset_clock(self, asset: str) -> int:
         return self.screen.asset_clock_ms.get(asset, -1)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from streams.core.cells import distinct
 from streams.core.errors import Reason
-from streams.core.events import Instrument, LiquidationColumns
+from streams.core.events import MICRO, Instrument, LiquidationColumns
 from streams.core.journal import Journal
 from streams.core.table import Table
 from streams.core.windows import DAY_MS, MINUTE, SECOND_MS, minutes_kept
@@ -46,6 +46,7 @@ class ScreenRule:
     duplicate_horizon_ms: int = HOUR_MS
     instruments_max: int = 20_000
     exchanges_max: int = 200
+    remembered_max: int = 500_000_000_000 * MICRO  # micro-USD: 18 such partitions are still a number of 64 bits
 
 
 @dataclass(slots=True)

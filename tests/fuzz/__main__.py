@@ -2,7 +2,7 @@
 
 Each target runs in processes of its own, one a core, until it has had its inputs and no new edge has come for so many.
 What was found stays in ``build/fuzz``, where a run that was stopped goes on;
-``--keep`` writes it to ``corpus/``, where it is tests.
+``--keep`` writes the smallest that lead everywhere to ``corpus/``, where they are tests.
 """
 
 from __future__ import annotations
@@ -99,17 +99,29 @@ def bout(target: str, folder: Path) -> Iterator[tuple[int, int]]:
         sys.exit(f"{target} fell over:\n{''.join(tail)}")
 
 
+def chosen(target: str, folder: Path) -> list[Path]:
+    """Return the files that lead where no smaller one does, with what was kept before among them."""
+    corpus.unpack(target, folder)
+    files = sorted(folder.iterdir(), key=lambda path: (path.stat().st_size, path.name))
+    # The half of libFuzzer's -merge that runs everything; its other half starts this one, and not by "python -m".
+    notes = WORK / f"{target}.merge"
+    notes.write_text("".join(f"{line}\n" for line in (len(files), 0, *files)))
+    subprocess.run(command(target, f"-merge_control_file={notes}", "-merge_inner=1"), check=True)
+    new = re.findall(r"^FT (\d+) \d", notes.read_text(), re.MULTILINE)
+    return [files[int(number)] for number in new]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_250_000, help="at least so many a target")
     parser.add_argument("--quiet", type=int, default=500_000, help="and so many since the last new edge")
-    parser.add_argument("--keep", action="store_true", help="do not run; keep what was found")
+    parser.add_argument("--keep", action="store_true", help="do not run; keep what leads where nothing smaller does")
     parser.add_argument("targets", nargs="*", default=list(corpus.NAMES))
     given = parser.parse_args()
     total = 0
     for target in given.targets:
         if given.keep:
-            corpus.pack(target, WORK / target)
+            corpus.pack(target, chosen(target, WORK / target))
             continue
         began = time.monotonic()
         done, edges, last = fuzz(target, given.inputs, given.quiet)

@@ -27,9 +27,9 @@ def unpack(target: str, folder: Path) -> None:
         (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
 
 
-def pack(target: str, folder: Path) -> None:
-    """Add the files of a folder to the corpus of a target."""
-    found = {*kept(target), *(path.read_bytes() for path in folder.iterdir())} - {*seeds.SEEDS[target]()}
+def pack(target: str, chosen: list[Path]) -> None:
+    """Make some files the corpus of a target."""
+    found = {path.read_bytes() for path in chosen} - {*seeds.SEEDS[target]()}
     found = sorted(found, key=lambda data: (len(data), data))
     FOLDER.mkdir(exist_ok=True)
     lines = [base64.b64encode(data).decode() + "\n" for data in found]

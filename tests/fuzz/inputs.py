@@ -12,8 +12,9 @@ from streams.codec.registry import FileRegistry
 from tests.codec import builders
 from tests.codec.builders import T, avro, plain, schema
 
+ASSETS = (b"BTC", b"SOL", b"ETH")
 KINDS = ("liquidations", "funding", "open-interest", "quotes", "exchange-flows")
-STAMPS = (T + 100, T + 100, T, T - 86_400_000, 0, -1, 2**63 - 1, -(2**63))
+STAMPS = (T + 100, T, T - 86_400_000, 0, -1, 2**63 - 1, -(2**63), T + 10**9)
 
 
 def _fields(*, change):
@@ -89,7 +90,7 @@ def frames(data: bytes, most: int = 12) -> list[Frame]:
         kind, key, stamp, size = data[at : at + 4]
         value = data[at + 4 : at + 4 + size]
         at += 4 + size
-        keys = (b"BTC", b"BTC", b"ETH", None, b"", value[:8])
+        keys = (*ASSETS, None, b"", value[:8])
         found.append(Frame(KINDS[kind % 5], keys[key % 6], None if kind >= 250 else value, STAMPS[stamp % 8]))
     return found
 

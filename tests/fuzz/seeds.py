@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.codec.builders import avro
-from tests.fuzz.inputs import KINDS, framed, records, written
+from tests.codec.builders import T, avro, funding, liquidation
+from tests.fuzz.inputs import ASSETS, KINDS, framed, records, written
 from tests.fuzz.targets import IDS, SHAPES, again
 
 #: Claims of a gigabyte and more in a few bytes, numbers at the ends, broken text, dates at the ends of the range.
@@ -47,7 +47,37 @@ def units() -> list[bytes]:
     every = {topic: [avro(record, topic) for record in records(topic)] for topic in KINDS}
     mixed = b"".join(framed(topic, value) for topic in KINDS for value in every[topic][:2])
     single = [bytes([how]) + framed(topic, value) for topic in KINDS for value in every[topic] for how in (0, 255)]
-    return [*single, *(bytes([how]) + mixed for how in (0, 3, 12, 45, 93))]
+    stories = [forced([*"LLLLLL"]), forced([*"SSLSSS"]), forced([*"LLLLLL"], apart_ms=400_000), crowded()]
+    return [*single, *(bytes([how]) + story for story in (mixed, *stories) for how in HOW)]
+
+
+#: Records between two flushes in the low two bits; time without a record after each, a restart in the middle.
+HOW = (0, 2, 3, 12, 45, 93, 158, 244, 247, 255)
+
+
+def forced(sides: list[str], apart_ms: int = 1_500) -> bytes:
+    """Return sales of $60M each, of three assets on two exchanges: cascades of every scope, from onset to end."""
+    found = []
+    for number, side in enumerate(sides * 2):
+        at, exchange, price = number % 3, ("binance", "okx")[number % 2], 80_000.0 - 100 * number
+        name = ASSETS[at].decode()
+        record = liquidation(
+            exchange=exchange, asset=name, symbol=name, price=price, quantity=6e7 / price, liquidation_id=str(number),
+            position_side={"L": "LONG", "S": "SHORT"}[side], event_time=T + apart_ms * number, ingest_time=T + 10**8,
+        )  # fmt: skip
+        found.append(framed("liquidations", avro(record), key=at, stamp=7))
+    return b"".join(found)
+
+
+def crowded() -> bytes:
+    """Return four days of high rates, and what they were behind: a position that is crowded, and no longer."""
+    rates = [0.002] * 9 + [-0.002] * 3
+    values = [
+        funding(funding_rate=rate, event_time=T + 28_800_000 * number, next_funding_time=T + 28_800_000 * (number + 1))
+        for number, rate in enumerate(rates)
+    ]
+    return b"".join(framed("funding", avro({**each, "ingest_time": each["event_time"]}, "funding"), stamp=7)
+                    for each in values)  # fmt: skip
 
 
 SEEDS = {"columns": columns, "reader": reader, "as_json": as_json, "units": units}

@@ -76,13 +76,16 @@ class Partition:
             self.what_is_due(time)
 
     def liquidation(self, event: Liquidation) -> str:
-        """Return what becomes of a record that could be decoded (1 to 4), and do the rest (5 to 8)."""
+        """Return what becomes of a record that could be decoded (0 to 4), and do the rest (5 to 8)."""
         name, time = f"{event.instrument.exchange}|{event.instrument.symbol}", event.event_time_ms
         asset = event.instrument.asset
         known = self.clocks.get(asset)
         if known is not None and known // 60_000 < figures.minutes_remembered(self.clock // 1000):
             known = None
         asset_clock, clock = max(known or 0, time), max(self.clock or 0, time)
+        remembered = self.panes.usd([*self.assets], figures.minutes_remembered(clock // 1000) * 60, clock // 1000)
+        if sum(remembered) + event.notional_micro_usd > self.screen.remembered_max:
+            return "above_ceiling"
         if time < asset_clock - DAY_MS:
             return "too_old"
         if name not in self.assets and len(self.assets) >= self.screen.instruments_max:

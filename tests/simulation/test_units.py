@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -60,9 +61,10 @@ def rules(seed: int) -> Rules:
     return Rules(screen, found)
 
 
-def world(seed: int, schedule: Schedule, records_max: int = 400) -> tuple[World, oracle.Outcome]:
+def world(seed: int, schedule: Schedule, records_max: int = 400, **screen: int) -> tuple[World, oracle.Outcome]:
     print(f"seed {seed}")
     rule = rules(seed)
+    rule = replace(rule, screen=replace(rule.screen, **screen))
     logs = generate.logs(seed, rule.screen.duplicate_horizon_ms, records_max)
     made = World(str(seed), logs, rule, schedule)
     made.run()
@@ -126,6 +128,17 @@ def test_what_takes_several_rows_and_what_was_written_anew_comes_back_whole(seed
     assert_agrees(made, outcome)
     numbers = [codec.entry_number(key) for key in made.exchanges.rows if key[:1] == keep.GROWN]
     assert len(numbers) < max(numbers)  # some were small
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_would_lift_a_partition_above_the_ceiling_is_refused_however_the_log_is_cut(seed):
+    counts: Counter[str] = Counter()
+    for most in (3 * 10**11, 3 * 10**12):
+        made, outcome = world(seed, Schedule(batches=(1, 3, 20, 400)), 200, remembered_max=most)
+        assert_agrees(made, outcome)
+        counts += outcome.counts
+
+    assert min(counts["above_ceiling"], counts["accepted"]) > 10
 
 
 def test_bands_in_which_nothing_is_left_are_given_up_and_change_nothing(monkeypatch):
