@@ -10,7 +10,7 @@ from streams.codec.liquidations import LiquidationDecoder
 from streams.codec.records import RecordDecoder
 from streams.core.context_rule import ContextRule
 from streams.core.crowding_rule import CrowdingRule
-from streams.core.events import Scope
+from streams.core.events import MICRO, Scope
 from streams.core.fold import FoldRule
 from streams.core.screen import ScreenRule
 from streams.settings import Settings
@@ -23,7 +23,8 @@ from tests.fuzz.targets import LETTER_BYTES_MAX
 from tests.simulation.records import encoder, reader
 from tests.simulation.world import DESCRIBER
 
-INSTRUMENTS_MAX = 5
+#: Ten of the sales that seeds are made of.
+INSTRUMENTS_MAX, REMEMBERED_MAX = 5, 600_000_000 * MICRO
 #: Records between two flushes.
 SIZES = (1, 2, 4, 12)
 
@@ -32,7 +33,7 @@ SIZES = (1, 2, 4, 12)
 def rules() -> tuple[dict[Scope, Any], ShardRule]:
     settings = Settings.model_construct()
     by_scope = {scope: getattr(settings, f"cascade_{scope.lower()}").rule() for scope in Scope}
-    screen = ScreenRule(instruments_max=INSTRUMENTS_MAX)
+    screen = ScreenRule(instruments_max=INSTRUMENTS_MAX, remembered_max=REMEMBERED_MAX)
     context = ContextRule(instruments_max=INSTRUMENTS_MAX)
     return by_scope, ShardRule(FoldRule(screen, by_scope), CrowdingRule(), context, unreadable_run_max=10**9)
 
