@@ -1,7 +1,7 @@
 """What a batch of liquidations does to one source partition: totals, cascades, rows that changed.
 
 The fold is defined one record at a time and done in columns. A batch is
-screened (``screen``), cut where an hour of the baseline closes, and each
+let in (``ceiling``), screened (``screen``), cut where an hour of the baseline closes, and each
 stretch is added to the panes (``panes``) at once, after the assets in which
 something could happen have been followed record by record (``follow``). No
 result depends on where a batch was cut, so small stretches are added together:
