@@ -25,8 +25,8 @@ WORK = Path("build") / "fuzz"
 #: One input longer than this (seconds of the clock, on a machine that has other work) is a hang, more memory than
 #: this (MB) a leak or a bomb.
 SECONDS_MAX, MEMORY_MB_MAX, BYTES_MAX = 60, 1_024, 2_048
-#: Inputs of one process: atheris keeps 50 bytes of every comparison of arrays that it has seen, 5 to 10 KB an input.
-BOUT_COUNT = 40_000
+#: Inputs of one process: atheris keeps 50 bytes of every comparison of arrays that it has seen, 5 to 25 KB an input.
+BOUT_COUNT = 18_000
 _LINE = re.compile(r"^#(\d+)\s.*\bcov: (\d+)")
 
 
