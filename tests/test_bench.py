@@ -32,7 +32,7 @@ def results():
         [run("ours")],
         [Latency("idle", 0, 0, 0.0, 0.0, 0.0, 0.02), Latency("calm", 5_000, 100, 10.0, 60.0, 90.0, 0.1)],
         [Cost("instruments", x, 1.0, 0.5) for x in (500, 50_000)],
-        [Scaled("workers", 1, 1e6, 2.0), Scaled("workers", 2, 1.5e6, 2.0)],
+        [Scaled("workers", 1, 1e6, 2.0, 0.7), Scaled("workers", 2, 1.5e6, 2.0, 0.0)],
         [Day(5_000, 600_000, 300.0, 20.0, 1.5, 1.9)],
     )
 
@@ -53,6 +53,7 @@ def test_the_report_has_each_part_and_each_plot():
 
     for wanted in ("Medians of 2 rounds", "2,000,000 (1,000,000–3,000,000)", *(f"{name}.png" for name in PLOTS)):
         assert wanted in text
+    assert "2: 1,500,000 events/s, 2.00 µs, 0.00 cores free" in text
     assert "| idle | 0 | 0 | – | – | – | 0.02 |" in text
     assert [] == [name for name in KINDS if f"`{name}`" not in text]
 

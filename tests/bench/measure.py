@@ -19,13 +19,17 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sample(NamedTuple):
-    """A moment of a process: monotonic time, own CPU (user and system), most memory and memory now, bytes to files."""
+    """A moment of a process: monotonic time, own CPU (user and system), most memory and memory now, bytes to files.
+
+    ``machine_idle``: seconds for which the machine's cores have had nothing to do, all together.
+    """
 
     at: float
     cpu: float
     peak_mb: float
     now_mb: float
     disk_bytes: int
+    machine_idle: float
 
 
 def sample(pid: int) -> Sample:
@@ -34,7 +38,12 @@ def sample(pid: int) -> Sample:
     status = Path(f"/proc/{pid}/status").read_text()
     peak, now = (_mebibytes(status, name) for name in ("VmHWM:", "VmRSS:"))
     written = int(Path(f"/proc/{pid}/io").read_text().partition("\nwrite_bytes:")[2].split()[0])
-    return Sample(time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS, peak, now, written)
+    return Sample(time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS, peak, now, written, _idle())
+
+
+def _idle() -> float:
+    *_, idle, iowait = map(int, Path("/proc/stat").read_text().split()[1:6])
+    return (idle + iowait) / _TICKS
 
 
 def _mebibytes(status: str, name: str) -> float:

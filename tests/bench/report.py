@@ -188,7 +188,10 @@ def scaled_lines(results: Results) -> str:
     for curve, why in SCALES.items():
         points = [each for each in results.scaled if each.curve == curve]
         if points:
-            said = ", ".join(f"{each.x}: {number(each.per_second)} events/s, {each.cpu_us:.2f} µs" for each in points)
+            said = ", ".join(
+                f"{each.x}: {number(each.per_second)} events/s, {each.cpu_us:.2f} µs, {each.free_cores:.2f} cores free"
+                for each in points
+            )
             lines.append(f"* **{curve}**, through Kafka → {said}. {why}")
     lines += [
         f"* **A day of {number(each.instruments)} instruments** ({number(each.records)} records): "

@@ -31,12 +31,16 @@ SESSION_MS, SESSION_OVER_SECONDS = 6_000, 7
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """The job at a number of partitions or workers."""
+    """The job at a number of partitions or workers.
+
+    ``free_cores`` of the machine had nothing to do meanwhile; with none left, the machine is the limit.
+    """
 
     curve: str
     x: int
     per_second: float
     cpu_us: float
+    free_cores: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,9 @@ def by_partitions(partitions: int, count: int) -> Scaled:
         span = catch_up(broker, broker.folder, "scale", count // 4, count, partitions)
     records = span.done.records - span.warm.records
     begun, ended = span.warm.sample, span.done.sample
-    return Scaled("partitions", partitions, records / (ended.at - begun.at), (ended.cpu - begun.cpu) / records * 1e6)
+    seconds = ended.at - begun.at
+    free = (ended.machine_idle - begun.machine_idle) / seconds
+    return Scaled("partitions", partitions, records / seconds, (ended.cpu - begun.cpu) / records * 1e6, free)
 
 
 def by_workers(workers: int, count: int) -> Scaled:
@@ -103,9 +109,11 @@ def by_workers(workers: int, count: int) -> Scaled:
         for wanted in (count // 4, count):
             now = _wait(started[0], lambda wanted=wanted: commits.committed("liquidations", 4) >= wanted)
             samples = [sample(process.pid) for process in processes]
-            marks.append((commits.committed("liquidations", 4), now, sum(each.cpu for each in samples)))
-    (first, began, cpu), (last, ended, end_cpu) = marks
-    return Scaled("workers", workers, (last - first) / (ended - began), (end_cpu - cpu) / (last - first) * 1e6)
+            cpu, idle = sum(each.cpu for each in samples), samples[0].machine_idle
+            marks.append((commits.committed("liquidations", 4), now, cpu, idle))
+    (first, began, cpu, idle), (last, ended, end_cpu, end_idle) = marks
+    seconds, records = ended - began, last - first
+    return Scaled("workers", workers, records / seconds, (end_cpu - cpu) / records * 1e6, (end_idle - idle) / seconds)
 
 
 def _wait(worker: Worker, condition: object) -> float:
