@@ -146,7 +146,9 @@ class Worker:
 
     def last_words(self) -> str:
         """Return the reason that it gave last for ending by itself."""
-        found = [line for line in self.log.read_text(errors="replace").splitlines() if '"worker_stopped"' in line]
+        lines = self.log.read_text(errors="replace").splitlines()
+        # Where logging itself fails, Python shows the line of ours that wanted to log: that says nothing.
+        found = [line for line in lines if '"worker_stopped"' in line and line.startswith("{")]
         return str(json.loads(found[-1])["reason"]) if found else NO_WORD
 
     def _end(self, how: signal.Signals) -> int:
