@@ -147,9 +147,9 @@ class Worker:
     def last_words(self) -> str:
         """Return the reason that it gave last for ending by itself."""
         lines = self.log.read_text(errors="replace").splitlines()
-        # Where logging itself fails, Python shows the line of ours that wanted to log: that says nothing.
-        found = [line for line in lines if '"worker_stopped"' in line and line.startswith("{")]
-        return str(json.loads(found[-1])["reason"]) if found else NO_WORD
+        # Python itself may write in front of it, from another thread, and knows no lock of logging's.
+        found = [line[line.index('{"') :] for line in lines if '"worker_stopped"' in line and '{"' in line]
+        return str(json.JSONDecoder().raw_decode(found[-1])[0]["reason"]) if found else NO_WORD
 
     def _end(self, how: signal.Signals) -> int:
         assert self.process is not None, "not running"
