@@ -29,7 +29,7 @@ from streams.engine.batching import Delivered
 from streams.engine.owned import Options, Owned, Stage
 from streams.engine.timekeeper import Timekeeper
 from streams.engine.transaction import Writer
-from streams.units.unit import Tally, WrongTopic
+from streams.units.unit import Flush, Tally, WrongTopic
 
 log = structlog.get_logger()
 _LOST_MAX = 5
@@ -105,6 +105,8 @@ class Owners:
         owned.unit.restore(rows)
         owned.unit.tally = self.tallies.setdefault((tp.topic, tp.partition), owned.unit.tally)
         owned.size.apply(rows.items())
+        # The last owner may have ended before it had paid.
+        owned.owed = time.monotonic() if owned.unit.next else None
         self.owned[tp.topic, tp.partition] = owned
         log.info("unit_restored", changelog=tp.topic, partition=tp.partition, rows=len(rows), next=owned.unit.next,
                  seconds=round(time.perf_counter() - started, 3))  # fmt: skip
@@ -266,7 +268,7 @@ class Owners:
         owned.flush_began = began = time.monotonic()
         since = owned.owed or began
         owes = owned.unit.urgent and not last and began - since < OWED_SECONDS
-        flush = owned.unit.cut()
+        flush = owned.unit.cut() if owned.unit.work else Flush(offsets=dict(owned.unit.next))
         await owned.writer.commit(flush, owned.unit.partition, offsets=not owes)
         owned.owed = since if owes else None
         owned.flush_began, owned.flush_ended = None, time.monotonic()

@@ -21,6 +21,7 @@ from tests.broker.torture import Plan, Torture
 FOUND = {
     334063: "a worker that had slept for 15 s took its last fetch for the end of the log, and gave time",
     334068: "a unit whose first records were on their way was told that there were none",
+    366412: "a worker was killed while it owed the group's offsets, and nobody paid until the next record",
 }
 _EACH_ROUND = 24
 #: By how often each comes in a round, at most.

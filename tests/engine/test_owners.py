@@ -216,50 +216,6 @@ def test_a_backlog_that_was_let_go_of_while_it_gave_way_is_not_folded():
     assert asyncio.run(run()) == []
 
 
-async def hurried(mine, owned, offset):
-    owned.unit.urgent = True
-    await mine.deliver(delivered(offset))
-    await owned.task
-
-
-def test_a_flush_that_cannot_wait_leaves_the_offsets_to_the_next_that_can():
-    # They are two of the five round trips until an onset can be read, and nobody but tools that show lag needs them.
-    async def run():
-        mine, owned = await taken(at=0)
-        mine.options = replace(mine.options, flush_interval_ms=10)
-        await hurried(mine, owned, 0)
-        assert "offsets" not in Writer.calls
-        mine.resumed()
-        await asyncio.sleep(2 * SLOW_SECONDS)
-        mine._flusher.cancel()
-        return owned
-
-    assert asyncio.run(run()).owed is None
-    assert 1 == Writer.calls.count("offsets")
-
-
-@pytest.mark.parametrize(("owed_seconds", "taken_along"), [(owners.OWED_SECONDS / 2, 0), (2 * owners.OWED_SECONDS, 1)])
-def test_offsets_that_have_been_owed_for_long_do_not_wait_for_a_flush_that_can(owed_seconds, taken_along):
-    async def run():
-        mine, owned = await taken(at=0)
-        owned.owed = time.monotonic() - owed_seconds
-        await hurried(mine, owned, 0)
-
-    asyncio.run(run())
-    assert taken_along == Writer.calls.count("offsets")
-
-
-def test_who_lets_go_of_a_unit_owes_no_offsets():
-    async def run():
-        mine, owned = await taken(at=0)
-        await hurried(mine, owned, 0)
-        owned.unit.work = False
-        await mine.revoke()
-
-    asyncio.run(run())
-    assert ["offsets", "stop"] == Writer.calls[-2:]
-
-
 def test_faust_hears_what_we_committed():
     # Its detector of stalls believes that nothing moves otherwise.
     async def run():
