@@ -7,27 +7,32 @@ partition's clock as it would be then, is refused. No real day comes near; a pro
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Ceiling:
-    """Admits what stays below ``most`` micro-USD; ``held`` says what is remembered once the clock shows so much."""
+    """Admits what stays below ``most`` micro-USD; ``held`` says what is remembered from a second on."""
 
     def __init__(self, most: int, held: Callable[[int], int]) -> None:
         self._most = most
-        self._held = held
+        self._held = lru_cache(maxsize=2)(held)  # nothing is added by what is refused, and that may be many
         self._bound = most  # of what is remembered; nobody has looked yet
 
-    def admits(self, notional: NDArray[np.int64], clock_ms: int, then_ms: int) -> bool:
-        """Whether liquidations can be added that lift the clock; they are counted if so, whatever becomes of them."""
+    def admits(self, notional: NDArray[np.int64], now_s: int, then_s: int) -> bool:
+        """Whether liquidations can be added; they are counted if so, whatever becomes of them.
+
+        Seconds from which something is remembered: with the partition's clock as it is, and as they would lift it.
+        """
         if float(notional.sum(dtype=np.float64)) > self._most:
             return False  # nor is their own sum one, maybe
         usd = int(notional.sum())
         if self._bound + usd > self._most:
-            self._bound = self._held(clock_ms)
-            if self._bound + usd > self._most and self._held(then_ms) + usd > self._most:
+            self._bound = self._held(now_s)
+            if self._bound + usd > self._most and self._held(then_s) + usd > self._most:
                 return False
+        self._held.cache_clear()
         self._bound += usd
         return True

@@ -77,7 +77,7 @@ class Fold:
         self._panes = Panes()
         self.baseline = Baseline()
         self.follower = Follower(self._panes, self.baseline, rule.cascades, rule.screen.lateness_ms)
-        self._ceiling = Ceiling(rule.screen.remembered_max, self._remembered)
+        self._ceiling = Ceiling(rule.screen.remembered_max, self._held_from)
         self._growth, self._asset_growth = Growth(), AssetGrowth()
         self._waiting: list[Stretch] = []
         self._held = np.zeros((0, 2), np.int64)  # micro-USD of those by asset and side
@@ -112,13 +112,14 @@ class Fold:
 
     def fold(self, columns: LiquidationColumns) -> Folded:
         """Fold a batch of one partition, in log order."""
-        clock = self._clock()
-        if self._ceiling.admits(columns.notional, clock, clock):
+        now_s = self._remembered_from(self._clock())
+        if self._ceiling.admits(columns.notional, now_s, now_s):
             return self._fold(columns)
         folded = Folded()
         for at in range(len(columns)):
             one, clock = columns.one(at), self._clock()
-            if self._ceiling.admits(one.notional, clock, max(clock, int(one.event_time_ms[0]))):
+            then = max(clock, int(one.event_time_ms[0]))
+            if self._ceiling.admits(one.notional, self._remembered_from(clock), self._remembered_from(then)):
                 folded.add(self._fold(one), at)
             else:
                 most = self.rule.screen.remembered_max // MICRO
@@ -160,9 +161,14 @@ class Fold:
     def _clock(self) -> int:
         return -1 if self.screen.clock_ms is None else self.screen.clock_ms
 
-    def _remembered(self, clock_ms: int) -> int:
-        """Return micro-USD of both sides that a clock leaves of what is remembered."""
-        return self.panes.usd_since(minutes_kept(clock_ms // 1000) * MINUTE)
+    @staticmethod
+    def _remembered_from(clock_ms: int) -> int:
+        return minutes_kept(clock_ms // 1000) * MINUTE
+
+    def _held_from(self, second: int) -> int:
+        """Return micro-USD of both sides from a second on."""
+        panes = self.panes
+        return sum(panes.totals_between(second, (panes.newest or 0) + 1).values())
 
     def _asset_clock(self, asset: str) -> int:
         return self.screen.asset_clock_ms.get(asset, -1)

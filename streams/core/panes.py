@@ -168,11 +168,6 @@ class Panes:
         """Return all cells of seconds [start, end), in parts, to be read only."""
         return self._minutes.between(start, end) + self._seconds.between(start, end)
 
-    def usd_since(self, second: int) -> int:
-        """Return micro-USD of both sides in all cells from a second on."""
-        cells = self.between(second, (self.newest or 0) + 1)
-        return sum(int(each.sums[:, : SHORT_USD + 1].sum()) for each in cells)
-
     def _leave(self, window: int, cells: Cells) -> None:
         """Subtract cells from a window that they have been in."""
         row = self._shift(window, cells, -1)
