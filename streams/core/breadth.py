@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.cascade import asset_bar
-from streams.core.cells import SHORT_COUNT, in_order_of_time, part, runs
+from streams.core.cells import SHORT_COUNT, in_order_of_time, part, runs, where
 from streams.core.windows import HOUR
 
 Ints = NDArray[np.int64]
@@ -39,11 +39,6 @@ _NONE = np.zeros(0, np.int64)
 NO_ASSETS = AssetCells(_NONE, _NONE, _NONE)
 
 
-def chosen(cells: AssetCells, wanted: NDArray[np.bool_]) -> AssetCells:
-    """Return the cells that are wanted."""
-    return cells if wanted.all() else AssetCells(*(column[wanted] for column in cells))
-
-
 class AssetGrowth:
     """What a source partition has added on time since its last flush, by asset, side and second."""
 
@@ -52,7 +47,7 @@ class AssetGrowth:
 
     def add(self, asset: Ints, second: Ints, sums: Ints, usd: Ints, on_time: NDArray[np.bool_]) -> None:
         """Add single liquidations."""
-        self._parts.append(chosen(AssetCells(asset * 2 + sums[:, SHORT_COUNT], second, usd), on_time))
+        self._parts.append(where(AssetCells(asset * 2 + sums[:, SHORT_COUNT], second, usd), on_time))
 
     def take(self) -> AssetCells:
         """Return it all, one line per (second, slot) and sorted by both, and begin anew."""
@@ -96,7 +91,7 @@ class Breadth:
 
     def _add(self, names: list[str], cells: AssetCells, first: int) -> AssetCells:
         number = np.array([self.names.setdefault(name, len(self.names)) for name in names], np.int64)
-        found = chosen(cells._replace(slot=number[cells.slot >> 1] * 2 + cells.slot % 2), cells.second >= first)
+        found = where(cells._replace(slot=number[cells.slot >> 1] * 2 + cells.slot % 2), cells.second >= first)
         self._parts.append(found)
         # Few parts, each at least twice as long as the next: a cell is copied as often as there are parts.
         while len(self._parts) > 1 and len(self._parts[-2].slot) < 2 * len(self._parts[-1].slot):
@@ -137,7 +132,7 @@ class Breadth:
             first, last = cells.second.searchsorted((start, end)).tolist()
             found.append(part(cells, first, last))
         together = in_order_of_time([NO_ASSETS, *found])
-        return chosen(together, together.slot % 2 == side)
+        return where(together, together.slot % 2 == side)
 
     def take(self) -> AssetCells:
         """Return what has been heard since the last flush, sorted by second."""
@@ -150,7 +145,7 @@ class Breadth:
             return
         self._forgotten_s = closed
         kept = in_order_of_time([NO_ASSETS, *self._parts])
-        self._parts, self._hours = [chosen(kept, kept.second > closed - HOUR)], (_Hour(), _Hour())
+        self._parts, self._hours = [where(kept, kept.second > closed - HOUR)], (_Hour(), _Hour())
 
 
 class _Hour:

@@ -78,10 +78,11 @@ def in_order_of_time(parts: list[Columns]) -> Columns:
     return found
 
 
-def where(cells: Cells, wanted: NDArray[np.bool_]) -> Cells:
-    """Return the cells that are wanted."""
+def where(cells: Columns, wanted: NDArray[np.bool_]) -> Columns:
+    """Return the lines of some columns that are wanted."""
     index = wanted.nonzero()[0]
-    return Cells(*(column.take(index, axis=0) for column in cells))
+    found: Columns = cells._make(column.take(index, axis=0) for column in cells)
+    return found
 
 
 def part(cells: Columns, start: int, end: int) -> Columns:

@@ -59,3 +59,8 @@ class Owned:
     flush_ended: float = 0.0  # monotonic: when the last one was committed
     flush_seconds: float = 0.0
     flush_rows: int = 0
+
+    @property
+    def due(self) -> bool:
+        """Whether there is anything to flush."""
+        return self.unit.work or self.owed is not None

@@ -156,7 +156,7 @@ class Owners:
             for mine in owned:
                 if mine.task is not None:
                     await asyncio.wait([mine.task])
-            await asyncio.gather(*(self._flush(mine, last=True) for mine in owned if mine.unit.work or mine.owed))
+            await asyncio.gather(*(self._flush(mine, last=True) for mine in owned if mine.due))
         except Exception as error:
             await self.fail(error)  # to Faust it is a crash like any other, and it would not say why
             raise
@@ -257,7 +257,7 @@ class Owners:
             owned.again = True
             while owned.again:
                 owned.again = False
-                if owned.unit.work or owned.owed:
+                if owned.due:
                     await self._flush(owned)
         except BaseException as error:  # noqa: BLE001 - whatever it is, nothing was committed
             await self.fail(error)

@@ -50,7 +50,7 @@ class Timekeeper:
                     span = self.span(owned)
                     if owners.ready:
                         self.idle(owned, span)
-                    if (owned.unit.work or owned.owed) and owned.task is None and is_due(owned, span, interval):
+                    if owned.due and owned.task is None and is_due(owned, span, interval):
                         owners.kick(owned)
                 if not found:
                     await asyncio.sleep(pause)

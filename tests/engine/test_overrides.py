@@ -135,16 +135,16 @@ async def a_lingering_fetch_asks_for_more_and_an_idle_one_for_anything():
     assert [(7, transport.LINGER_BYTES), (transport.FETCH_WAIT_MS, 1)] == asked
 
 
-async def nobody_asks_again_and_again_where_nothing_comes(monkeypatch=pytest.MonkeyPatch):
+async def nobody_asks_again_and_again_where_nothing_comes():
     answers = iter([False, True, False, False])
 
     async def answered(self, *_):
         return next(answers)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fetcher.Fetcher, "_proc_fetch_request", answered)
         fetch = transport.Fetcher.__new__(transport.Fetcher)
-        fetch._records, fetch._fetch_max_wait_ms, fetch._fetch_min_bytes, asked = {}, 30, transport.LINGER_BYTES, []
+        fetch._fetch_max_wait_ms, fetch._fetch_min_bytes, asked = 30, transport.LINGER_BYTES, []
         for left in ({}, {TP0: None}, {TP0: None}, {}):
             fetch._records = left
             await fetch._proc_fetch_request(None, 1, None)

@@ -47,7 +47,7 @@ def units() -> list[bytes]:
     every = {topic: [avro(record, topic) for record in records(topic)] for topic in KINDS}
     mixed = b"".join(framed(topic, value) for topic in KINDS for value in every[topic][:2])
     single = [bytes([how]) + framed(topic, value) for topic in KINDS for value in every[topic] for how in (0, 255)]
-    stories = [forced([*"LLLLLL"]), forced([*"SSLSSS"]), forced([*"LLLLLL"], apart_ms=400_000), crowded()]
+    stories = [forced("LLLLLL"), forced("SSLSSS"), forced("LLLLLL", apart_ms=400_000), crowded()]
     return [*single, *(bytes([how]) + story for story in (mixed, *stories) for how in HOW)]
 
 
@@ -55,7 +55,7 @@ def units() -> list[bytes]:
 HOW = (0, 2, 3, 12, 45, 93, 158, 244, 247, 255)
 
 
-def forced(sides: list[str], apart_ms: int = 1_500) -> bytes:
+def forced(sides: str, apart_ms: int = 1_500) -> bytes:
     """Return sales of $60M each, of three assets on two exchanges: cascades of every scope, from onset to end."""
     found = []
     for number, side in enumerate(sides * 2):
