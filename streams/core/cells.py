@@ -215,3 +215,16 @@ def runs(values: Ints) -> tuple[Ints, Ints]:
     """Return the distinct values of a sorted column and where each run of them starts."""
     first = np.concatenate((np.ones(len(values[:1]), bool), values[1:] != values[:-1])).nonzero()[0]
     return values[first], first
+
+
+def ranges(first: Ints, size: Ints) -> Ints:
+    """Return the positions of some ranges, one range after the other.
+
+    Examples
+    --------
+    >>> ranges(np.array([5, 0, 7]), np.array([2, 0, 3])).tolist()
+    [5, 6, 7, 8, 9]
+
+    """
+    found: Ints = np.arange(size.sum()) - np.repeat(size.cumsum() - size - first, size)
+    return found

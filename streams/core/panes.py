@@ -225,18 +225,10 @@ class Panes:
     def totals(self, scopes: Sequence[Sequence[int]]) -> Totals:
         """Return the totals of scopes, each given as its rows, in the six windows that end with the newest pane."""
         assert self.newest is not None, "advance before totals"
-        rows = np.fromiter(chain.from_iterable(scopes), np.int64)
+        rows, at = np.unique(np.fromiter(chain.from_iterable(scopes), np.int64), return_inverse=True)
         sizes = np.array([len(members) for members in scopes])
-        slot, at = self._slots.of(rows)
-        scope = np.repeat(np.arange(len(scopes)), sizes)
-        largest = np.zeros((len(LENGTHS), len(scopes)), np.int64)
-        for window in range(len(LENGTHS)):
-            np.maximum.at(largest[window], scope, self._largest_of(window)[rows])
-        # The bands of each row lie in order: what there is to sort are the few rows of an asset.
-        place = scope[at] << 22 | self._slots.band[slot]
-        order = place.argsort(kind="stable")
-        slot, place = slot[order], place[order]
-        return summarise(place >> 22, place & 0x3FFFFF, self._slots.sums[:, :, slot], largest, len(scopes))
+        largest = np.stack([self._largest_of(window)[rows] for window in range(len(LENGTHS))])
+        return summarise(self._slots.held(rows), len(rows), at, sizes, largest)
 
     def _largest_of(self, window: int) -> Ints:
         """Return the largest single of each row in a window."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.core.cells import LONG_COUNT, SHORT_COUNT, ranges
 from streams.core.table import Table
+from streams.core.totals import Held
 from streams.core.windows import LENGTHS
 
 Ints = NDArray[np.int64]
@@ -75,8 +77,18 @@ class Slots:
         first = self._places.searchsorted(rows << 22)
         size = self._places.searchsorted((rows + 1) << 22) - first
         at = np.repeat(np.arange(len(rows)), size)
-        within = np.arange(len(at)) - np.repeat(size.cumsum() - size, size)
-        return self._order[first[at] + within], at
+        return self._order[ranges(first, size)], at
+
+    def held(self, rows: Ints) -> Held:
+        """Return what some rows, in order, hold in each window."""
+        slot, at = self.of(rows)
+        counts = (self.sums[:, LONG_COUNT] + self.sums[:, SHORT_COUNT]).take(slot, axis=1)
+        window, line = np.divmod((counts > 0).ravel().nonzero()[0], len(slot))
+        slot = slot[line]
+        # Four columns of a window lie one behind the other.
+        first, apart = window * self.sums[0].size + slot, self.sums.shape[2]
+        sums = self.sums.reshape(-1).take(first + np.arange(4)[:, None] * apart)
+        return Held(window * len(rows) + at[line], self.band[slot], sums)
 
     def _put_in_order(self) -> None:
         places, numbers = (np.concatenate(column) for column in zip(*self._unordered, strict=True))
