@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +23,43 @@ class Refused(NamedTuple):
     schema_id: int | None
 
 
-#: Zeros behind the last value: readers of many records at once run ahead of bad ones.
+#: Bytes behind the last value: readers of many records at once run ahead of bad ones.
 ROOM = 1024
 
 
 class Joined(NamedTuple):
-    """All values of a batch end to end and ``ROOM`` behind: where each starts and ends (a null value is empty)."""
+    """All values of a batch and ``ROOM`` behind them: where each starts and ends (a null value is empty)."""
 
     blob: bytes
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
+
+
+class Slices(Sequence[bytes | None]):
+    """Parts of some bytes, made when they are asked for; one that ends before it starts is null."""
+
+    __slots__ = ("blob", "ends", "starts")
+
+    def __init__(self, blob: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+        self.blob, self.starts, self.ends = blob, starts, ends
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes | None: ...
+    @overload
+    def __getitem__(self, at: slice) -> Slices: ...
+    def __getitem__(self, at: int | slice) -> bytes | Slices | None:
+        if isinstance(at, slice):
+            return Slices(self.blob, self.starts[at], self.ends[at])
+        start, end = int(self.starts[at]), int(self.ends[at])
+        return self.blob[start:end] if start <= end else None
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        blob = self.blob
+        for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True):
+            yield blob[start:end] if start <= end else None
 
 
 @dataclass(slots=True)
@@ -44,8 +72,8 @@ class RecordBatch:
     topic: str
     partition: int
     offsets: NDArray[np.int64]
-    keys: list[bytes | None]
-    values: list[bytes | None]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
     timestamps: NDArray[np.int64]
     log_append_time: bool = False
     _joined: Joined | None = field(default=None, init=False, repr=False, compare=False)
@@ -67,7 +95,7 @@ class RecordBatch:
         )
 
     def joined(self) -> Joined:
-        """Return all values end to end; made once, because decoding and asking for schema ids both need it."""
+        """Return all values in one; made once, because decoding and asking for schema ids both need it."""
         if self._joined is None:
             self._joined = _join(self.values)
         return self._joined
@@ -79,7 +107,9 @@ class RecordBatch:
         return self._groups
 
 
-def _join(values: list[bytes | None]) -> Joined:
+def _join(values: Sequence[bytes | None]) -> Joined:
+    if isinstance(values, Slices):
+        return Joined(values.blob, values.starts, np.maximum(values.starts, values.ends))
     try:
         # Nulls are rare: trying is cheaper than looking.
         blob = b"".join([*values, bytes(ROOM)])  # type: ignore[list-item]

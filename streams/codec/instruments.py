@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.codec.identity import prefix
+from streams.codec.varint import WORD
 from streams.core.events import Instrument
 
 _SLOTS_MIN = 4096
@@ -28,6 +29,13 @@ class InstrumentIndex:
     names_max
         With more hashes than this the index begins anew at the next ``trim``.
 
+    Attributes
+    ----------
+    prefixes, keys
+        By code: the hash that identities begin with, and the key of its records.
+    key_sizes, key_words
+        How long a key is, and its first eight bytes as a little-endian word.
+
     """
 
     def __init__(self, names_max: int = 65_536) -> None:
@@ -41,6 +49,8 @@ class InstrumentIndex:
         self._make_table(_SLOTS_MIN)
         self.prefixes = np.zeros(_SLOTS_MIN, np.uint64)
         self.keys = np.full(_SLOTS_MIN, None, object)
+        self.key_sizes = np.zeros(_SLOTS_MIN, np.int64)
+        self.key_words = np.zeros(_SLOTS_MIN, np.uint64)
 
     def trim(self) -> None:
         """Forget everything where too much is known; earlier codes mean nothing afterwards."""
@@ -54,10 +64,12 @@ class InstrumentIndex:
             code = self._codes[instrument] = len(self.instruments)
             self.instruments.append(instrument)
             if code == len(self.prefixes):
-                self.prefixes = np.concatenate((self.prefixes, np.zeros_like(self.prefixes)))
-                self.keys = np.concatenate((self.keys, np.full_like(self.keys, None)))
+                for name in ("prefixes", "keys", "key_sizes", "key_words"):
+                    column = getattr(self, name)
+                    setattr(self, name, np.concatenate((column, np.zeros_like(column))))
             self.prefixes[code] = prefix(instrument.exchange.encode(), instrument.symbol.encode())
-            self.keys[code] = instrument.asset.encode()
+            key = self.keys[code] = instrument.asset.encode()
+            self.key_sizes[code], self.key_words[code] = len(key), int.from_bytes(key[:WORD], "little")
         return code
 
     def lookup(self, hashes: NDArray[np.uint64], spell: Spell) -> NDArray[np.int64]:

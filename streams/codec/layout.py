@@ -8,19 +8,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.codec.batch import ROOM, Joined, RecordBatch
+from streams.codec.batch import ROOM, Joined, RecordBatch, Slices
 from streams.codec.build import NOTIONAL_TOLERANCE, PRICE_KINDS, SIDES
 from streams.codec.columns import SPAN_BYTES_MAX, ColumnDecoder, Nullable, Spans, Unsupported
 from streams.codec.fields import NAME_BYTES_MAX, TIME_MS_END, TIME_MS_MIN, usable
 from streams.codec.identity import SEED, absorb_columns, ascii_columns, words_of
 from streams.codec.instruments import InstrumentIndex
 from streams.codec.schema import Node
-from streams.codec.varint import Buffer
+from streams.codec.varint import WORD, Buffer
 from streams.core.events import MICRO, NOTIONAL_USD_MAX, Instrument
 
 _NAMES = ("exchange", "symbol", "asset")
 _NUMBERS = ("price", "quantity", "notional_usd")
 _TIMES = ("event_time", "ingest_time")
+#: What of a word the first so many bytes are.
+_FIRST = np.array([(1 << 8 * size) - 1 for size in range(WORD + 1)], np.uint64)
 _KINDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*_NAMES, "liquidation_id"), ("string",)),
     **dict.fromkeys(_NUMBERS, ("double", "float")),
@@ -106,7 +108,7 @@ class Layout:
         appended_ms = batch.timestamps[chosen] if batch.log_append_time else None
         _check_times(column["event_time"], column["ingest_time"], appended_ms, future_bound_ms, good)
         code = self._codes(buffer, column, instruments, good)
-        _check_keys(batch.keys, chosen, instruments.keys[code].tolist(), good)
+        _check_keys(batch, buffer, chosen, instruments, code, good)
         identity = _identities(buffer, column["liquidation_id"], instruments.prefixes[code], good)
         columns = Columns(code, side, price, notional, column["event_time"], identity)
         if good.all():
@@ -192,10 +194,26 @@ def _check_times(
     good &= event_time_ms <= seen_ms + future_bound_ms
 
 
-def _check_keys(keys: list[bytes | None], chosen: slice | NDArray[np.int64], expected: list[bytes], good: Good) -> None:
-    given = keys[chosen] if isinstance(chosen, slice) else [keys[index] for index in chosen.tolist()]
-    if given != expected:
-        good &= ~np.fromiter(map(ne, given, expected), np.bool_, len(expected))
+def _check_keys(
+    batch: RecordBatch,
+    buffer: Buffer,
+    chosen: slice | NDArray[np.int64],
+    instruments: InstrumentIndex,
+    code: NDArray[np.int64],
+    good: Good,
+) -> None:
+    keys = batch.keys
+    if not isinstance(keys, Slices) or keys.blob is not batch.joined().blob:
+        given = keys[chosen] if isinstance(chosen, slice) else [keys[index] for index in chosen.tolist()]
+        expected = instruments.keys[code].tolist()
+        if given != expected:
+            good &= ~np.fromiter(map(ne, given, expected), np.bool_, len(expected))
+        return
+    start, size = keys.starts[chosen], keys.ends[chosen] - keys.starts[chosen]
+    good &= size == instruments.key_sizes[code]
+    good &= buffer.words[start] & _FIRST.take(size, mode="clip") == instruments.key_words[code]
+    for index in (good & (size > WORD)).nonzero()[0].tolist():
+        good[index] = keys.blob[start[index] : start[index] + size[index]] == instruments.keys[code[index]]
 
 
 def _identities(buffer: Buffer, ids: Spans, prefixes: NDArray[np.uint64], good: Good) -> NDArray[np.uint64]:

@@ -11,13 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import faust
-import numpy as np
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
 from streams.codec.batch import RecordBatch
-
-_LOG_APPEND_TIME = 1
+from streams.engine.records import first_offset, read
 
 
 class BatchRecord:
@@ -32,16 +30,16 @@ class BatchRecord:
         "timestamp", "timestamp_type", "topic", "value",
     )  # fmt: skip
 
-    def __init__(self, tp: TP, records: list[Any], begins: int) -> None:
+    def __init__(self, tp: TP, found: list[Any], begins: int) -> None:
+        batch = RecordBatch(tp.topic, tp.partition, *read(found))
         self.topic, self.partition = tp.topic, tp.partition
         self.begins = begins
-        self.offset = records[-1].offset
-        self.timestamp = records[-1].timestamp
+        self.offset, self.timestamp = int(batch.offsets[-1]), int(batch.timestamps[-1])
         self.timestamp_type = 0
         self.headers = ()
         self.key = self.checksum = None
         self.serialized_key_size = self.serialized_value_size = 0
-        self.value = Delivered(_batch(tp, records), begins)
+        self.value = Delivered(batch, begins)
 
 
 class Delivered:
@@ -54,23 +52,6 @@ class Delivered:
         self.begins = begins
 
 
-def _batch(tp: TP, records: list[Any]) -> RecordBatch:
-    count, first = len(records), records[0].offset
-    if records[-1].offset - first == count - 1:
-        offsets = np.arange(first, first + count, dtype=np.int64)
-    else:  # compaction and markers of transactions leave gaps
-        offsets = np.fromiter((record.offset for record in records), np.int64, count)
-    return RecordBatch(
-        tp.topic,
-        tp.partition,
-        offsets,
-        [record.key for record in records],
-        [record.value for record in records],
-        np.fromiter((record.timestamp for record in records), np.int64, count),
-        records[-1].timestamp_type == _LOG_APPEND_TIME,
-    )
-
-
 class BatchScheduler(DefaultSchedulingStrategy):
     """Groups the records of every partition of a fetch into one."""
 
@@ -80,7 +61,7 @@ class BatchScheduler(DefaultSchedulingStrategy):
 
     def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
         """Return (partition, batch) of each; what is handed on of them or not, it was read."""
-        begins = {tp: self.expected.get(tp, found[0].offset) for tp, found in records.items() if found}
+        begins = {tp: self.expected.get(tp, first_offset(found)) for tp, found in records.items() if found}
         self.expected.update({tp: records[tp][-1].offset + 1 for tp in begins})
         return ((tp, BatchRecord(tp, records[tp], begins[tp])) for tp in begins)
 

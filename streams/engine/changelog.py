@@ -7,6 +7,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streams.engine.records import read as read_records
+
 
 async def read(
     ends: Mapping[TopicPartition, int], connection: Mapping[str, Any], *, check_crcs: bool
@@ -27,15 +29,16 @@ async def read(
         missing = set(ends)
         while missing:
             for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-                held = rows[tp]
-                for record in records:
-                    if record.offset > ends[tp]:
+                held, found = rows[tp], read_records(records)
+                for offset, key, value in zip(found.offsets.tolist(), found.keys, found.values, strict=True):
+                    if offset > ends[tp]:
                         break
-                    if record.value is None:
-                        held.pop(record.key, None)
+                    assert key is not None, "each row of ours has one"
+                    if value is None:
+                        held.pop(key, None)
                     else:
-                        held[record.key] = record.value
-                if records[-1].offset >= ends[tp]:
+                        held[key] = value
+                if offset >= ends[tp]:
                     missing.discard(tp)
     finally:
         await consumer.stop()

@@ -15,6 +15,8 @@ from aiokafka.consumer import consumer, fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.engine.records import memory_records
+
 if TYPE_CHECKING:
     from streams.engine.owners import Owners
 
@@ -32,13 +34,9 @@ class PartitionRecords(fetcher.PartitionRecords):
     """The records of a partition that a fetch brought."""
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
-        # aiokafka copies each parsed record into an object of eleven fields, which no batch needs.
+        # aiokafka copies each parsed record into an object of eleven fields, which no batch has.
         del tp
         return record
-
-    def __iter__(self) -> Any:
-        # One frame a record less than its own __next__.
-        return self._records_iterator
 
 
 class Fetcher(fetcher.Fetcher):
@@ -58,7 +56,7 @@ class Fetcher(fetcher.Fetcher):
         return found
 
 
-fetcher.PartitionRecords = PartitionRecords  # there is no setting for either
+fetcher.PartitionRecords, fetcher.MemoryRecords = PartitionRecords, memory_records  # there is no setting for any
 consumer.Fetcher = Fetcher
 
 

@@ -110,7 +110,7 @@ def by_workers(workers: int, count: int) -> Scaled:
             now = _wait(started[0], lambda wanted=wanted: commits.committed("liquidations", 4) >= wanted)
             samples = [sample(process.pid) for process in processes]
             cpu, idle = sum(each.cpu for each in samples), samples[0].machine_idle
-            marks.append((commits.committed("liquidations", 4), now, cpu, idle))
+            marks.append((sum(worker.folded("liquidations") for worker in started), now, cpu, idle))
     (first, began, cpu, idle), (last, ended, end_cpu, end_idle) = marks
     seconds, records = ended - began, last - first
     return Scaled("workers", workers, records / seconds, (end_cpu - cpu) / records * 1e6, (end_idle - idle) / seconds)

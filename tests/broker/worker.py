@@ -166,6 +166,13 @@ class Worker:
         """Say whether it has committed a transaction since it started."""
         return "streams_last_flush_age_seconds{" in (self._page("metrics") or "")
 
+    def folded(self, topic: str) -> int:
+        """Return how many records of a topic it has read; whether or not that is committed."""
+        begin = f'streams_records_consumed_total{{topic="{topic}"}} '
+        page = self._page("metrics")
+        assert page is not None, "the worker did not say"
+        return sum(int(float(line.removeprefix(begin))) for line in page.splitlines() if line.startswith(begin))
+
     def _says_ready(self) -> bool:
         return self._page("readyz") is not None
 

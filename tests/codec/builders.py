@@ -8,7 +8,7 @@ import fastavro
 import numpy as np
 
 from streams.codec import wire
-from streams.codec.batch import RecordBatch
+from streams.codec.batch import ROOM, RecordBatch, Slices
 from streams.codec.registry import FileRegistry
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -94,3 +94,18 @@ def batch(values, *, keys=b"BTC", topic="liquidations", appended=T + 100, log_ap
     offsets = np.arange(count, dtype=np.int64) * 2 + 1000
     stamps = np.full(count, appended, np.int64)
     return RecordBatch(topic, 3, offsets, keys, values, stamps, log_append_time)
+
+
+def sliced(given):
+    """Return a batch as one that was read without an object for each record: its keys and values lie in its bytes."""
+    blob, at = b"", []
+    for key, value in zip(given.keys, given.values, strict=True):
+        for part in (key, value):
+            blob += b"\xff\x81\x01"  # what stands between them is no part of any
+            at.append((len(blob), len(blob) + (-1 if part is None else len(part))))
+            blob += part or b""
+    starts, ends = np.array(at, np.int64).reshape(-1, 2).T
+    blob += b"\xff" * ROOM
+    keys, values = (Slices(blob, starts[which::2], ends[which::2]) for which in (0, 1))
+    around = (given.timestamps, given.log_append_time)
+    return RecordBatch(given.topic, given.partition, given.offsets, keys, values, *around)

@@ -1,6 +1,7 @@
 """What is accepted, what is refused, and that both ways of reading say the same."""
 
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from streams.codec import liquidations
 from streams.codec.liquidations import COLUMNS_COUNT_MIN, LiquidationDecoder, liquidation_columns
 from streams.core.errors import Reason
 from streams.core.events import Instrument, Liquidation, PositionSide, PriceKind
-from tests.codec.builders import T, avro, batch, liquidation, plain, registry, schema
+from tests.codec.builders import T, avro, batch, liquidation, plain, registry, schema, sliced
 
 BOUND = 5000
 YEAR_2010 = 1_262_304_000_000
@@ -29,6 +30,9 @@ def both(value, **around):
     crowd = [*[good] * others, value, *[good] * others]
     keys = [*[b"BTC"] * others, key, *[b"BTC"] * others]
     among, among_refused = decode(crowd, keys=keys, **around)
+    again, again_refused = LiquidationDecoder(registry(), BOUND).decode(sliced(batch(crowd, keys=keys, **around)))
+    assert among_refused == again_refused
+    assert all(np.array_equal(one, other) for one, other in zip(astuple(among), astuple(again), strict=True))
     assert [refused._replace(index=others) for refused in alone_refused] == among_refused
     assert 2 * others + len(alone) == len(among)
     if len(alone):
@@ -130,7 +134,7 @@ def test_an_event_may_be_ahead_of_the_brokers_time_by_the_bound(ahead, expected)
         assert reason(record, appended=T - ahead - 1, log_append_time=False) is None
 
 
-@pytest.mark.parametrize("key", [None, b"", b"btc", b"BTC ", b"BTCUSDT"])
+@pytest.mark.parametrize("key", [None, b"", b"btc", b"BTC ", b"BTC\0", b"BT", b"BTCUSDT"])
 def test_the_key_must_be_the_asset(key):
     (refused,) = both(avro(liquidation()), key=key)
 
