@@ -15,7 +15,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from streams import access, registries
+from streams import access, registries, topics
 from streams.agents.sources import register
 from streams.codec.encode import Encoder
 from streams.codec.registry import Registry
@@ -72,15 +72,16 @@ def connection(settings: Settings) -> dict[str, Any]:
     )
 
 
-async def partitions(settings: Settings, wanted: tuple[str, ...]) -> dict[str, int]:
-    """Return the partition count of the topics that exist; waits, saying so, while no broker answers."""
+async def partitions(settings: Settings) -> dict[str, int]:
+    """Return the partition count of the job's topics that exist; waits, saying so, while no broker answers."""
+    wanted = {topic.name for topic in topics.declared(settings.app_id)}
     while True:
         client = AIOKafkaAdminClient(**connection(settings))
         try:
             await client.start()
             described = await client.describe_topics()
             found = {topic["topic"]: len(topic["partitions"]) for topic in described}
-            return {topic: found[topic] for topic in wanted if topic in found}
+            return {topic: count for topic, count in found.items() if topic in wanted}
         except KafkaError as error:
             log.warning("broker_unreachable", broker=settings.broker, reason=str(error))
             await asyncio.sleep(2)
@@ -98,7 +99,8 @@ def stages(settings: Settings, found: dict[str, int], registry: Registry, encode
 
     """
     state, market = (f"{settings.app_id}-{table}-changelog" for table in ("state", "market"))
-    missing = [topic for topic in (LIQUIDATIONS, FUNDING, SNAPSHOTS, state, market) if topic not in found]
+    # Outputs, too: a flush that finds none would wait for it, and some brokers make one with settings of their own.
+    missing = [topic.name for topic in topics.declared(settings.app_id) if topic.required and topic.name not in found]
     if missing:
         msg = f"{settings.broker} has no topic {', '.join(missing)}: run `streams topics apply`"
         raise ValueError(msg)
@@ -127,8 +129,7 @@ def build(settings: Settings) -> engine.Job:
         access.wait(settings, connection(settings))  # who does not log in has no rights to lack
     registry, writers = registries.for_worker(settings)
     encoder = Encoder(writers, settings.value_format)
-    changelogs = tuple(f"{settings.app_id}-{table}-changelog" for table in ("state", "market"))
-    found = asyncio.run(partitions(settings, (LIQUIDATIONS, FUNDING, *OPTIONAL, SNAPSHOTS, *changelogs)))
+    found = asyncio.run(partitions(settings))
     how = connection(settings)
     options = Options(
         settings.app_id,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,10 +50,12 @@ class Owned:
     writer: Writer
     task: asyncio.Task[None] | None = None
     again: bool = False
+    torn: bool = False  # a step of it failed midway: what it holds is no moment of the log any more
     lost: int = 0
     seeking: set[str] = field(default_factory=set)
     heard: float = 0.0  # monotonic: when the last batch came, or time was last given
     gave_time: bool = False
+    whole: float = field(default_factory=time.monotonic)  # when its source last went as far as it has read
     owed: float | None = None  # monotonic: since when the group's offsets are behind what is committed
     behind: float = 0.0  # monotonic: when a batch of an old backlog came
     size: StateSize = field(default_factory=StateSize)
@@ -60,7 +64,16 @@ class Owned:
     flush_seconds: float = 0.0
     flush_rows: int = 0
 
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Do something after which the unit is whole again, or never."""
+        try:
+            yield
+        except BaseException:
+            self.torn = True
+            raise
+
     @property
     def due(self) -> bool:
-        """Whether there is anything to flush."""
-        return self.unit.work or self.owed is not None
+        """Whether there is anything that can be flushed."""
+        return not self.torn and (self.unit.work or self.owed is not None)

@@ -176,7 +176,7 @@ class Owners:
         if owned is None or batch.topic in owned.seeking:
             return
         unit = owned.unit
-        at = unit.next.get(batch.topic)
+        at = self._waits_at(owned, batch)
         if at is None or int(batch.offsets[-1]) < at:
             return
         if delivered.begins > at:
@@ -189,14 +189,15 @@ class Owners:
         if unknown:
             await self.registry.resolve(unknown)
         await self._give_way()
-        if self._owner(batch.topic, batch.partition) is not owned or unit.next.get(batch.topic) != at:
+        if self._waits_at(owned, batch) != at:
             return
         if batch.topic == owned.stage.clock_topic:
             owned.heard, owned.gave_time = time.monotonic(), False
         if backlog and time.time() - int(batch.timestamps[-1]) / 1000 > BACKLOG_AGE_SECONDS:
             owned.behind = time.monotonic()
         began = time.perf_counter()
-        unit.handle(batch)
+        with owned.step():
+            unit.handle(batch)
         seconds = time.perf_counter() - began
         self.folded_seconds += seconds
         self.folded(batch.topic, len(batch), seconds)
@@ -208,6 +209,11 @@ class Owners:
         if unit.urgent and not backlog:
             self.kick(owned)
 
+    def _waits_at(self, owned: Owned, batch: RecordBatch) -> int | None:
+        """Return the offset that a unit waits for; None if it is not ours any more, or torn."""
+        ours = self._owner(batch.topic, batch.partition) is owned and not owned.torn
+        return owned.unit.next.get(batch.topic) if ours else None
+
     async def _give_way(self) -> None:
         """Let transactions in flight have the loop: between batches each of their dozen steps waits its turn."""
         running = [owned.task for owned in self.owned.values() if owned.task is not None]
@@ -217,7 +223,8 @@ class Owners:
     async def _stop_after_flush(self, owned: Owned, error: WrongTopic) -> None:
         if owned.task is not None:
             await asyncio.wait([owned.task])
-        await self._flush(owned, last=True)
+        if owned.due:
+            await self._flush(owned, last=True)
         await self.fail(error)
 
     def _seek_again(self, owned: Owned, batch: RecordBatch, at: int) -> None:
@@ -268,8 +275,10 @@ class Owners:
         owned.flush_began = began = time.monotonic()
         since = owned.owed or began
         owes = owned.unit.urgent and not last and began - since < OWED_SECONDS
-        flush = owned.unit.cut() if owned.unit.work else Flush(offsets=dict(owned.unit.next))
-        await owned.writer.commit(flush, owned.unit.partition, offsets=not owes)
+        # What was cut and not committed is in nobody's hands: with it missing, nothing later may be committed either.
+        with owned.step():
+            flush = owned.unit.cut() if owned.unit.work else Flush(offsets=dict(owned.unit.next))
+            await owned.writer.commit(flush, owned.unit.partition, offsets=not owes)
         owned.owed = since if owes else None
         owned.flush_began, owned.flush_ended = None, time.monotonic()
         owned.flush_seconds, owned.flush_rows = owned.flush_ended - began, len(flush.rows)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from faust.types import TP
 
 from streams.engine.owned import Owned
-from streams.engine.transport import Span
+from streams.engine.transport import Span, shrunk
 
 if TYPE_CHECKING:
     from streams.engine.owners import Owners
@@ -23,6 +23,8 @@ BACKLOG_INTERVALS = 4
 #: A worker that slept or was away from its broker for so long has not listened; and how long one has to, before it
 #: says of a partition that never had anything that nothing is there.
 DEAF_SECONDS, LISTENED_MS = 1.0, 500
+#: A new leader may not know at once how far its partition goes.
+SHRUNK_SECONDS = 10.0
 
 
 class Timekeeper:
@@ -50,6 +52,7 @@ class Timekeeper:
                     span = self.span(owned)
                     if owners.ready:
                         self.idle(owned, span)
+                        await self.look_behind(owned, span)
                     if owned.due and owned.task is None and is_due(owned, span, interval):
                         owners.kick(owned)
                 if not found:
@@ -73,6 +76,15 @@ class Timekeeper:
         span: Span | None = self.owners.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
         return span
 
+    async def look_behind(self, owned: Owned, span: Span | None) -> None:
+        """Stop where a source has ended in front of its unit for a while: nothing of it would be folded any more."""
+        topic, now = owned.stage.clock_topic, time.monotonic()
+        at = owned.unit.next.get(topic, 0)
+        if span is None or span.end >= at:
+            owned.whole = now
+        elif now - owned.whole > SHRUNK_SECONDS:
+            await self.owners.fail(shrunk(TP(topic, owned.unit.partition), span.end, at))
+
     def idle(self, owned: Owned, span: Span | None) -> None:
         """Tell a unit that time has passed, if it was silent to the end of its source for long enough."""
         now = time.monotonic()
@@ -86,7 +98,8 @@ class Timekeeper:
         if not patience_ms or silent_ms < patience_ms or span.seen < span.end:
             return
         owned.gave_time, owned.heard = True, now
-        owned.unit.idle(silent_ms)
+        with owned.step():
+            owned.unit.idle(silent_ms)
 
 
 def is_due(owned: Owned, span: Span | None, interval: float) -> bool:

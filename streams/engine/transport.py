@@ -60,6 +60,15 @@ fetcher.PartitionRecords, fetcher.MemoryRecords = PartitionRecords, memory_recor
 consumer.Fetcher = Fetcher
 
 
+def shrunk(tp: TP, end: int, at: int) -> ValueError:
+    """Return the error that a partition ends in front of what was read of it."""
+    msg = (
+        f"{tp.topic} {tp.partition} ends at {end} and was read up to {at}: it was made anew, or its broker has lost "
+        "records; start with a new STREAMS_APP_ID"
+    )
+    return ValueError(msg)
+
+
 class Span(NamedTuple):
     """What a unit has before it, as of its partition's last fetch.
 
@@ -173,7 +182,12 @@ class Consumer(driver.Consumer):
         await self.seek_to(self.owners.positions(self.assignment()))
 
     async def seek_to(self, positions: Mapping[TP, int | None]) -> None:
-        """Seek, to the beginning where no position is known."""
+        """Seek, to the beginning where no position is known; never behind an end, which would be taken for it."""
+        known = [tp for tp, offset in positions.items() if offset is not None]
+        for tp, end in (await self.highwaters(*known)).items() if known else ():
+            if end < cast("int", positions[tp]):
+                await self.owners.fail(shrunk(tp, end, cast("int", positions[tp])))
+                return
         unknown = [tp for tp, offset in positions.items() if offset is None]
         earliest = dict(await self.earliest_offsets(*unknown)) if unknown else {}
         found = {tp: earliest[tp] if offset is None else offset for tp, offset in positions.items()}

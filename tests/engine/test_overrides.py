@@ -85,11 +85,13 @@ async def sources_are_sought_to_the_commit_row_or_the_beginning():
     consumer.earliest_offsets = calls.awaited("earliest", {TP1: 3})
     consumer.seek_wait = calls.awaited("seek")
     consumer.scheduler = BatchScheduler()
+    consumer.highwaters = calls.awaited("ends", {TP0: 7})
     app.owners.positions = lambda assignment: {TP0: 7, TP1: None}
     app.owners.sought = calls.sync("sought")
     await consumer.perform_seek()
 
-    assert [("committed",), ("earliest", TP1), ("seek", {TP0: 7, TP1: 3}), ("sought", {TP0: 7, TP1: 3})] == calls
+    seek = [("seek", {TP0: 7, TP1: 3}), ("sought", {TP0: 7, TP1: 3})]
+    assert [("committed",), ("ends", TP0), ("earliest", TP1), *seek] == calls
     assert {TP0: 7, TP1: 3} == consumer.scheduler.expected
 
 
