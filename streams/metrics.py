@@ -146,6 +146,7 @@ class Metrics(Collector):
         for stage, count in stages.items():
             shown.add("units_owned", count, stage)
         units = [owned.unit for owned in self.owners.owned.values()]
+        shown.behind(units)
         shown.totals(units, self.symbols)
         return shown.families.values()
 
@@ -188,12 +189,16 @@ class _Shown:
         for tally in tallies:
             for name in _COUNTED:
                 getattr(total, name).update(getattr(tally, name))
-            for exchange, behind_ms in tally.behind_ms.items():
-                total.behind_ms[exchange] = max(behind_ms, total.behind_ms.get(exchange, behind_ms))
         for name, metric in _COUNTED.items():
             for labels, count in sorted(getattr(total, name).items()):
                 self.add(metric, count, *((labels,) if isinstance(labels, str) else labels))
-        for exchange, behind_ms in sorted(total.behind_ms.items()):
+
+    def behind(self, units: Iterable[Unit]) -> None:
+        most: dict[str, int] = {}
+        for unit in units:
+            for exchange, behind_ms in unit.tally.behind_ms.items():
+                most[exchange] = max(behind_ms, most.get(exchange, behind_ms))
+        for exchange, behind_ms in sorted(most.items()):
             self.add("exchange_behind_seconds", behind_ms / 1000, exchange)
 
     def unit(self, owned: Owned) -> None:

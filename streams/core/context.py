@@ -144,6 +144,10 @@ class ContextTracker:
         """Return coins in open positions by instrument, "exchange|symbol", as they stood at a moment."""
         return self._interest.snapshot(asset, at_ms)
 
+    def open_interest_ms(self, asset: str, at_ms: int) -> int:
+        """Return when open interest was last heard of an asset, as known at a moment (ms); -1 if it was not."""
+        return self._interest.newest_ms(asset, at_ms)
+
     def open_interest_change(self, before: Before, asset: str, at_ms: int) -> Reading | None:
         """Return the change in coins since ``before`` (fraction) over instruments heard from at both moments."""
         return self._interest.change(asset, before.open_interest, before.at_ms, at_ms)

@@ -86,6 +86,11 @@ class InterestContext:
         known = {key: self._held_at(asset, key, at_ms) for key in self._assets.get(asset, {})}
         return {key: held.coins for key, held in sorted(known.items()) if held is not None}
 
+    def newest_ms(self, asset: str, at_ms: int) -> int:
+        """Return the newest time of what ``snapshot`` returns; -1 of nothing."""
+        known = (self._held_at(asset, key, at_ms) for key in self._assets.get(asset, {}))
+        return max((held.time_ms for held in known if held is not None), default=-1)
+
     def change(self, asset: str, before: Mapping[str, float], before_ms: int, at_ms: int) -> Reading | None:
         """Return what a snapshot's coins have changed by, as a fraction; no rank.
 

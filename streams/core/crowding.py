@@ -10,6 +10,7 @@ the same for settlements and for a feed that repeats those rates every second.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from streams.core import crowding_rows as rows
@@ -17,6 +18,7 @@ from streams.core.crowding_asset import Asset, Identity, Member, Part, RateInFor
 from streams.core.crowding_rows import Key
 from streams.core.crowding_rule import GRADES, NANO, CrowdingRule, annualised_nano
 from streams.core.crowding_series import DAY_MS, HOUR_MS, Change, Series
+from streams.core.errors import InvalidEvent, Reason
 from streams.core.events import Funding, PositionSide, Scope, micro_usd
 from streams.core.reading import Reading
 
@@ -54,7 +56,7 @@ class Crowding:
     [('INSTRUMENT', 'STARTED', 'EXTREME'), ('ASSET', 'STARTED', 'EXTREME')]
     >>> found[1]["event_time"] == 1_700_006_400_000 + 48 * HOUR_MS
     True
-    >>> crowding.crowded("BTC", PositionSide.LONG)
+    >>> crowding.crowded("BTC", PositionSide.LONG, 1_700_179_200_000)
     ('EXTREME', 1700179200000)
 
     Three days at the base rate are not crowded:
@@ -65,10 +67,19 @@ class Crowding:
 
     """
 
-    def __init__(self, rule: CrowdingRule, headline: Callable[[Record], str] = _without_headline) -> None:
+    def __init__(
+        self,
+        rule: CrowdingRule,
+        headline: Callable[[Record], str] = _without_headline,
+        instruments_max: int = 20_000,
+        exchanges_max: int = 200,
+    ) -> None:
         self.rule = rule
         self._headline = headline
+        self._instruments_max, self._exchanges_max = instruments_max, exchanges_max
         self._assets: dict[str, Asset] = {}
+        self._exchanges: Counter[str] = Counter()  # instruments of each
+        self._day = -1  # the newest that any asset has seen
         self._dirty: dict[Key, RateInForce | Series | list[int | None] | None] = {}
 
     def step(self, funding: Funding) -> list[Record]:
@@ -77,15 +88,23 @@ class Crowding:
         A record that is not newer than the newest of its instrument changes nothing: the first one said of a time
         stands, so that a repeat is harmless wherever it comes.
 
+        Raises
+        ------
+        InvalidEvent
+            If it is of one instrument more than there may be, or of one exchange.
+
         """
         name, time_ms = funding.instrument.asset, funding.event_time_ms
-        asset = self._assets.setdefault(name, Asset((name,)))
+        asset = self._assets.get(name) or Asset((name,))
         identity: Identity = tuple(funding.instrument)
         known = asset.members.get(identity)
-        if known is not None and time_ms <= known.rate.event_time_ms:
+        if known is None:
+            self._admit(*funding.instrument[:2])
+            self._assets[name] = asset
+        elif time_ms <= known.rate.event_time_ms:
             return []
         records = self._move_clock(asset, time_ms)
-        member = asset.member(identity)
+        member = self._member(asset, identity)
         if member is not known:
             member.rate.open_hour(_hour_of(asset.clock_ms))
             member.rate.since_ms = max(member.rate.since_ms, time_ms)
@@ -98,6 +117,21 @@ class Crowding:
         self._dirty[Key("r", identity)] = member.rate
         return records
 
+    def _admit(self, exchange: str, symbol: str) -> None:
+        detail = None
+        if self.instruments >= self._instruments_max:
+            most = f"STREAMS_INSTRUMENTS_MAX is {self._instruments_max}"
+            detail = f"instrument {self.instruments + 1} of this partition; {most}"
+        elif exchange not in self._exchanges and len(self._exchanges) >= self._exchanges_max:
+            detail = f"of exchange {len(self._exchanges) + 1} of this partition; there may be {self._exchanges_max}"
+        if detail:
+            raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, f"funding of {exchange} {symbol} would be {detail}")
+
+    def _member(self, asset: Asset, identity: Identity) -> Member:
+        if identity not in asset.members:
+            self._exchanges[identity[0]] += 1
+        return asset.member(identity)
+
     def reading(self, asset: str, at_ms: int) -> Reading | None:
         """Return an asset's funding, annualised: the mean of its horizon, or of the rates in force in its first hour.
 
@@ -106,11 +140,12 @@ class Crowding:
         asset
             Base asset.
         at_ms
-            When it is asked for; the age is from the asset's newest record to this, and never negative.
+            When it is asked for; the age is from the asset's newest record to this. Nothing is known where the asset
+            is an hour or more ahead of it: what its rate was then is not remembered.
 
         """
         found = self._assets.get(asset)
-        if found is None or found.clock_ms < 0:
+        if found is None or found.clock_ms < 0 or found.clock_ms - at_ms >= HOUR_MS:
             return None
         value = found.series.value if found.series.hours else found.rate_in_force()
         if value is None:
@@ -118,11 +153,11 @@ class Crowding:
         percentile = found.series.percentile(self.rule, value)
         return Reading(value / NANO, percentile, max(0, at_ms - found.clock_ms))
 
-    def crowded(self, asset: str, side: PositionSide) -> tuple[str, int] | None:
-        """Return the grade that is running for an asset's side and since when (ms), or None."""
+    def crowded(self, asset: str, side: PositionSide, at_ms: int) -> tuple[str, int] | None:
+        """Return the grade that is running for an asset's side and since when (ms); None if none was at a moment."""
         found = self._assets.get(asset)
         running = found.series.running if found else None
-        if running is None or running.side is not side:
+        if running is None or running.side is not side or running.started_ms > at_ms:
             return None
         return GRADES[running.grade - 1], running.started_ms
 
@@ -143,7 +178,7 @@ class Crowding:
     @property
     def instruments(self) -> int:
         """How many instruments are remembered."""
-        return sum(len(asset.members) for asset in self._assets.values())
+        return self._exchanges.total()
 
     def dirty_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Return the rows that changed since the last call, by key; a value of None deletes its row."""
@@ -155,11 +190,12 @@ class Crowding:
         """Put one saved row back; rows may come in any order, all of them before the next step."""
         kind, identity, block = Key.decode(key)
         asset = self._assets.setdefault(identity[-1], Asset((identity[-1],)))
-        owner = asset if len(identity) == 1 else asset.member(identity)
+        owner = asset if len(identity) == 1 else self._member(asset, identity)
         if kind == "r":
             rate = rows.decode_rate(value)
             asset.member(identity).rate = rate
             asset.clock_ms = max(asset.clock_ms, rate.event_time_ms)
+            self._day = max(self._day, asset.clock_ms // DAY_MS)
         elif block is None:
             owner.series = rows.decode_series(value, owner.series.history)
         else:
@@ -176,8 +212,14 @@ class Crowding:
             records += self._close_hour(asset, hour_ms)
         if hour_ms < last_ms:
             self._open_hour(asset, last_ms)
-        if to_ms // DAY_MS > asset.clock_ms // DAY_MS:
-            self._forget_before(asset, to_ms - self.rule.history_days_max * DAY_MS)
+        if to_ms // DAY_MS > self._day:
+            self._day = to_ms // DAY_MS
+            for each in list(self._assets.values()):
+                self._forget_before(each, to_ms - self.rule.history_days_max * DAY_MS)
+                # One that was delisted never speaks again; what is running has still to end.
+                if each is not asset and not each.members and each.series.running is None:
+                    self._forget(each)
+                    del self._assets[each.identity[0]]
         asset.clock_ms = max(asset.clock_ms, to_ms)
         return records
 
@@ -211,11 +253,17 @@ class Crowding:
 
     def _forget_before(self, asset: Asset, oldest_ms: int) -> None:
         for member in [member for member in asset.members.values() if member.rate.event_time_ms < oldest_ms]:
-            for kind in ("r", "s"):
-                self._dirty[Key(kind, member.identity)] = None
-            for number in member.series.history.blocks:
-                self._dirty[Key("d", member.identity, number)] = None
-            del asset.members[member.identity]
+            if member.series.running is None or asset.clock_ms >= oldest_ms:
+                self._forget(member)
+                self._dirty[Key("r", member.identity)] = None
+                self._exchanges[member.identity[0]] -= 1
+                del asset.members[member.identity]
+        self._exchanges += Counter()  # without those that have none left
+
+    def _forget(self, owner: Asset | Member) -> None:
+        self._dirty[Key("s", owner.identity)] = None
+        for number in owner.series.history.blocks:
+            self._dirty[Key("d", owner.identity, number)] = None
 
     def _record(self, owner: Asset | Member, change: Change, parts: list[Part], end_ms: int) -> Record:
         running = change.running
@@ -260,7 +308,7 @@ def _exchanges(parts: list[Part], end_ms: int) -> list[Record]:
             "symbol": part.member.identity[1],
             "funding_rate_annualised": part.member.series.value / NANO,
             "weight": part.weight / total if len(parts) > 1 else 1.0,
-            "age_ms": end_ms - part.member.rate.event_time_ms,
+            "age_ms": max(0, end_ms - part.member.rate.event_time_ms),
         }
         for part in parts
     ]

@@ -74,7 +74,8 @@ def before_onset(asset: str, side: PositionSide, at_ms: int, tracker: ContextTra
         "asset": asset,
         "known": tracker.before(asset, at_ms).to_json(),
         "funding": crowding.reading(asset, at_ms),
-        "crowded": crowding.crowded(asset, side),
+        "crowded": crowding.crowded(asset, side, at_ms),
+        "open_interest_ms": tracker.open_interest_ms(asset, at_ms),
     }
 
 
@@ -86,7 +87,7 @@ def context_record(before: Record, now: Record, at_ms: int) -> Record:
     return {
         "funding_rate_annualised": _aged(before["funding"], later),
         "crowded": crowded[0] if crowded else None,
-        "crowded_age_ms": at_ms - crowded[1] if crowded else None,
+        "crowded_age_ms": max(0, old.at_ms - crowded[1]) if crowded else None,
         "volatility": _aged(old.volatility, later),
         "open_interest_change": None,
         "spread_multiple": _aged(new.spread_multiple, 0),

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     IMPOSSIBLE_TIME = "impossible_time"
     EVENT_TIME_IN_FUTURE = "event_time_in_future"
     TOO_OLD = "too_old"
+    OTHER_ASSET = "other_asset"
     TOO_MANY_INSTRUMENTS = "too_many_instruments"
 
 

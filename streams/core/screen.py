@@ -5,6 +5,7 @@ taken as if the record were accepted:
 
 * a new instrument beyond the limit, or of an exchange beyond theirs, is refused (``too_many_instruments``);
 * more than 24 h behind its asset's clock is refused (``too_old``);
+* so is one whose exchange and symbol were accepted as another asset's (``other_asset``);
 * a *duplicate* has the exchange, symbol and liquidation_id of an accepted
   record that is less than the horizon behind the asset's clock, and less than
   the horizon and an hour behind the partition's;
@@ -18,6 +19,7 @@ answer, one by one where it does not.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -114,6 +116,7 @@ class Screen:
         self.clock_ms: int | None = None
         self.asset_clock_ms: dict[str, int] = {}
         self.instruments: set[Instrument] = set()
+        self._assets: dict[tuple[str, str], str] = {}  # of the instruments, by exchange and symbol
         self.new_instruments: list[Instrument] = []  # since the last flush
         self.seen = Seen()
 
@@ -139,9 +142,16 @@ class Screen:
         if len(accepted.index):
             self._move(assets, code[accepted.index], accepted)
             met = [columns.instruments[i] for i in distinct(columns.instrument[accepted.index])]
-            self.new_instruments += [instrument for instrument in met if instrument not in self.instruments]
-            self.instruments.update(met)
+            new = [instrument for instrument in met if instrument not in self.instruments]
+            self.new_instruments += new
+            self.know(new)
         return accepted
+
+    def know(self, instruments: Iterable[Instrument]) -> None:
+        """Remember instruments for ever."""
+        for instrument in instruments:
+            self.instruments.add(instrument)
+            self._assets[instrument[:2]] = instrument.asset
 
     def _move(self, assets: list[str], code: Ints, accepted: Accepted) -> None:
         self.clock_ms = int(accepted.clock_ms[-1])
@@ -169,12 +179,17 @@ class Screen:
         return self._judged(index, asset_clock[index], clock[index], time[index], duplicates.tolist(), [])
 
     def _crowded(self, met: list[Instrument]) -> bool:
-        new = {instrument for instrument in met if instrument not in self.instruments}
+        """Whether one of those that were met could be refused."""
+        new = [instrument for instrument in met if instrument not in self.instruments]
         if not new:
             return False
-        exchanges = {instrument.exchange for instrument in self.instruments | new}
+        names = {instrument[:2] for instrument in new}
+        exchanges = {exchange for exchange, _ in self._assets.keys() | names}
         return (
-            len(self.instruments) + len(new) > self.rule.instruments_max or len(exchanges) > self.rule.exchanges_max
+            len(names) < len(new)
+            or not names.isdisjoint(self._assets)
+            or len(self.instruments) + len(new) > self.rule.instruments_max
+            or len(exchanges) > self.rule.exchanges_max
         )
 
     def _repeated(self, columns: LiquidationColumns) -> tuple[Ints, Ints, Ints, Ints]:
@@ -218,8 +233,8 @@ class Screen:
     def _one_by_one(self, columns: LiquidationColumns) -> Accepted:
         rule, times = self.rule, self.seen.times.find(columns.identity)
         seen = {key: time for key, time in zip(columns.identity.tolist(), times.tolist(), strict=True) if time >= 0}
-        instruments, clocks, clock = set(self.instruments), dict(self.asset_clock_ms), self.clock_ms
-        exchanges = {instrument.exchange for instrument in instruments}
+        instruments, clocks, clock = dict(self._assets), dict(self.asset_clock_ms), self.clock_ms
+        exchanges = {exchange for exchange, _ in instruments}
         index, asset_clock, partition_clock, duplicates = [], [], [], []
         refused: list[tuple[int, Reason, str]] = []
         for at, (code, time, key) in enumerate(
@@ -242,7 +257,7 @@ class Screen:
                 continue
             seen[key] = max(time, twin or 0)
             clocks[instrument.asset], clock = mine, all_
-            instruments.add(instrument)
+            instruments[instrument[:2]] = instrument.asset
             exchanges.add(instrument.exchange)
             index.append(at)
             asset_clock.append(mine)
@@ -255,7 +270,7 @@ class Screen:
         )
 
     def _refusal(
-        self, instrument: Instrument, known: set[Instrument], exchanges: set[str], clock: int, time: int
+        self, instrument: Instrument, known: dict[tuple[str, str], str], exchanges: set[str], clock: int, time: int
     ) -> tuple[Reason, str] | None:
         if time < clock - DAY_MS:
             behind = (clock - time) / HOUR_MS
@@ -263,7 +278,13 @@ class Screen:
                 f"{instrument.exchange} {instrument.symbol}: event_time is {behind:.1f} h behind the newest of asset "
                 f"{instrument.asset}; liquidations count up to 24 h behind it"
             )
-        if instrument not in known and len(known) >= self.rule.instruments_max:
+        asset = known.get(instrument[:2])
+        if asset not in {None, instrument.asset}:
+            return Reason.OTHER_ASSET, (
+                f"{instrument.exchange} {instrument.symbol} is asset {asset} since its first record, and this one says "
+                f"{instrument.asset}; if that is right, start with a new STREAMS_APP_ID"
+            )
+        if asset is None and len(known) >= self.rule.instruments_max:
             return Reason.TOO_MANY_INSTRUMENTS, (
                 f"{instrument.exchange} {instrument.symbol} would be instrument {len(known) + 1} of this partition; "
                 f"STREAMS_INSTRUMENTS_MAX is {self.rule.instruments_max}"

@@ -21,6 +21,7 @@ WINDOWS: Final = {"1m": 60, "5m": 300, "15m": 900, "1h": HOUR, "4h": 4 * HOUR, "
 LENGTHS: Final = tuple(WINDOWS.values())
 #: Position of the windows that decide and describe a cascade.
 FIVE_MINUTES: Final = 1
+FIFTEEN_MINUTES: Final = 2
 ONE_HOUR: Final = 3
 ONE_DAY: Final = 5
 

@@ -31,7 +31,8 @@ from streams.settings import Settings
 
 __all__ = ["Report", "Summary", "run"]
 
-#: Records between two flushes; no result depends on it but the order of the lines that a flush writes.
+#: Records between two flushes. What depends on it is the order of the lines that a flush writes, and which moments
+#: EXCHANGE and MARKET hear of assets beside their onsets: never later ones.
 FLUSH_COUNT: Final = 20_000
 _HOUR_MS: Final = 3_600_000
 #: With a report there are about so many flushes more, each at an edge of event time: own normals are read off there.

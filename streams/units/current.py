@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from streams.core.cascade import CascadeState, Phase
 from streams.core.crowding_asset import Asset, Member, Part, weigh
 from streams.core.crowding_series import Change
-from streams.core.describe import NO_CONTEXT, before_onset, context_record
-from streams.core.events import Instrument, PositionSide, Scope
+from streams.core.describe import NO_CONTEXT
+from streams.core.events import Instrument, Scope
 from streams.core.figures import cascade_record, windows_row
 from streams.core.follow import Notice
 from streams.core.market import ALL
@@ -67,7 +67,8 @@ def clock_of(unit: Unit) -> int | None:
 
 def present_of(unit: Unit) -> list[str]:
     """Return the exchanges that a unit has seen."""
-    return sorted(unit.exchanges) if isinstance(unit, Shard) else [each.exchange for each in panes_of(unit).instruments]
+    assert isinstance(unit, Shard | Exchanges), unit
+    return sorted(unit.exchanges if isinstance(unit, Shard) else unit.present())
 
 
 def stale_of(units: Iterable[Unit]) -> frozenset[str]:
@@ -132,16 +133,16 @@ def open_cascades(unit: Unit) -> dict[tuple[Scope, str, int], CascadeState]:
     return {name: machine.state for name, machine in sorted(follower.machines.items()) if machine.state is not None}
 
 
-def cascades(unit: Unit) -> Iterator[Record]:
+def cascades(unit: Unit, stale: frozenset[str]) -> Iterator[Record]:
     """Yield a unit's open cascades as messages that were sent now: the totals since onset are those of this moment."""
     found = open_cascades(unit)
     named = {(subject.scope, subject.key): subject for subject in subjects(unit)} if found else {}
     for (scope, key, _), state in found.items():
         assert isinstance(unit, Shard | Exchanges), unit
-        yield _cascade(unit, named[scope, key], deepcopy(state))
+        yield _cascade(unit, named[scope, key], deepcopy(state), stale)
 
 
-def _cascade(unit: Shard | Exchanges, subject: Subject, state: CascadeState) -> Record:
+def _cascade(unit: Shard | Exchanges, subject: Subject, state: CascadeState, stale: frozenset[str]) -> Record:
     panes, clock_ms = panes_of(unit), clock_of(unit)
     assert clock_ms is not None, subject
     phase = Phase.PEAK if state.peaked_ms is not None else Phase.ESCALATED if state.severity else Phase.ONSET
@@ -159,18 +160,15 @@ def _cascade(unit: Shard | Exchanges, subject: Subject, state: CascadeState) -> 
     )
     notice = Notice((0,), record, state, subject.scope, "", phase)
     whole = present_of(unit) if subject.scope in {Scope.ASSET, Scope.MARKET} else None
-    return unit.describer.complete(notice, whole, _context(unit, state, clock_ms), None)
+    return unit.describer.complete(notice, whole, _context(unit, state, phase, clock_ms), None, stale)
 
 
-def _context(unit: Shard | Exchanges, state: CascadeState, at_ms: int) -> Record:
+def _context(unit: Shard | Exchanges, state: CascadeState, phase: Phase, at_ms: int) -> Record:
     if not state.before:
         return dict(NO_CONTEXT)
-    asset, side = state.before["asset"], PositionSide(state.position_side)
     if isinstance(unit, Shard):
-        now = before_onset(asset, side, at_ms, unit.context, unit.crowding)
-    else:
-        now = unit.context[asset][side.name]
-    return context_record(state.before, now, at_ms)
+        return unit.context_of(state, state.before["asset"], phase, at_ms)[1]
+    return unit.context_of(state, phase, at_ms)[1]
 
 
 def crowded(unit: Unit) -> Iterator[Record]:

@@ -8,25 +8,25 @@ from typing import Any
 from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
-from streams.core.cascade import CascadeRule, Phase
+from streams.core.cascade import CascadeRule, CascadeState, Phase
 from streams.core.cells import Cells, joined
 from streams.core.context import Before
 from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
-from streams.core.events import Instrument, Scope
+from streams.core.events import Instrument, PositionSide, Scope
 from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
 from streams.core.follow import Notice
 from streams.core.growth import newest_of_minutes
 from streams.core.market import ALL, Market
 from streams.core.windows import HOUR, MINUTE
 from streams.units import keep, older
+from streams.units.contexts import Contexts
 from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.to_market import LATER
 from streams.units.unit import Flush, Message, Tally
 from streams.units.windows import Changed, WindowRows, about
 
 Record = dict[str, Any]
-_QUARTER_MS = 900_000
 #: Minutes behind the market's clock that its rows surely have by the second.
 _BY_SECOND_MINUTES = 50
 
@@ -54,7 +54,7 @@ class Exchanges:
         self._window_rows = WindowRows(encoder, describer)
         self.next: dict[str, int] = {}
         self.tally = Tally()
-        self.context: dict[str, Record] = {}
+        self.contexts = Contexts()
         self._rows: dict[bytes, bytes | None] = {}
         self._grown = keep.grown_entries(self.market)
         self._assets = keep.asset_entries(self.market.breadth)
@@ -92,10 +92,11 @@ class Exchanges:
                 continue
             self._rows[key] = value
             if key[:1] == b"x":
-                self.context[key[1:].decode()] = codec.parse_json(value)
+                self.contexts.hear(key[1:].decode(), codec.parse_json(value))
             else:
                 clock, partitions = codec.parse_json(value)
                 self._announce(self.market.watermark(int(key[1:]), clock, partitions))
+                self.contexts.passed(self.market.clock_ms - self.market.lateness_ms)
                 self._judge_feeds()
         self.tally.consumed[batch.topic] += len(batch)
         self.tally.aggregated[batch.topic] += len(batch)
@@ -142,21 +143,13 @@ class Exchanges:
             record = notice.record
             at_ms, side = record["event_time"], record["position_side"]
             if notice.state.before is None:
-                notice.state.before = self._busiest(notice.state.position_side, record["started"]).get(side) or {}
-            before, context, aftermath = notice.state.before, dict(NO_CONTEXT), None
-            if before:
-                now = self.context[before["asset"]][side]
-                context = context_record(before, now, at_ms)
-                known, latest = Before.from_json(before["known"]), Before.from_json(now["known"])
-                after = _after(known, latest)
-                if notice.phase is not Phase.ONSET and after["open_interest_change"] is not None:
-                    context["open_interest_change"] = {
-                        "value": after["open_interest_change"],
-                        "percentile": None,
-                        "age_ms": max(0, at_ms - latest.at_ms),
-                    }
-                aftermath = aftermath_record(notice, before, now, after) if notice.phase is Phase.SUBSIDED else None
-            whole = self._present() if notice.scope is Scope.MARKET else None
+                busiest = self.contexts.busiest(notice.state.position_side, record["started"])
+                notice.state.before = busiest[side] if busiest else {}
+            before, aftermath = notice.state.before, None
+            now, context = self.context_of(notice.state, notice.phase, at_ms)
+            if before and notice.phase is Phase.SUBSIDED:
+                aftermath = aftermath_record(notice, before, now, _after(before, now))
+            whole = self.present() if notice.scope is Scope.MARKET else None
             finished = self.describer.complete(notice, whole, context, aftermath, self.stale)
             name = f"{record['scope']}|{record['key']}".encode()
             self._messages.append(Message(CASCADES, name, self.encoder.encode(CASCADES, finished)))
@@ -164,12 +157,21 @@ class Exchanges:
             self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
             self.urgent = True
 
-    def _busiest(self, side: int, started_ms: int) -> Record:
-        """Return the context of the asset that sold most on a side, among those heard of since a quarter before."""
-        recent = [each for each in self.context.values() if each["at"] >= started_ms - _QUARTER_MS]
-        return max(recent, key=lambda each: each["usd"][side], default={})
+    def context_of(self, state: CascadeState, phase: Phase, at_ms: int) -> tuple[Record, Record]:
+        """Return what was heard of a cascade's asset up to a moment, and the ``Context`` of a message that says so."""
+        before = state.before
+        if not before:
+            return {}, dict(NO_CONTEXT)
+        moment = self.contexts.of(before["asset"], at_ms)
+        now = moment[PositionSide(state.position_side).name] if moment else before
+        context = context_record(before, now, at_ms)
+        change = None if phase is Phase.ONSET else _after(before, now)["open_interest_change"]
+        if change is not None:
+            age_ms = max(0, at_ms - now["open_interest_ms"])
+            context["open_interest_change"] = {"value": change, "percentile": None, "age_ms": age_ms}
+        return now, context
 
-    def _present(self) -> list[str]:
+    def present(self) -> list[str]:
         """Return the exchanges of which something has been told: others were heard of ahead of the market's clock."""
         told = self.market.told
         return [instrument.exchange for row, instrument in enumerate(told.instruments) if told.as_of[row]]
@@ -187,6 +189,9 @@ class Exchanges:
         flush.messages += self._windows()
         flush.rows += list(self._rows.items())
         self._rows = {}
+        # The newest of each has a row that the versions before know; what they do not is beside it.
+        for asset, moments in self.contexts.take_changed():
+            flush.rows.append((f"y{asset}".encode(), codec.json_row(moments[:-1])))
         flush.rows += self._grown.add(market.take())
         flush.rows += self._grown.expired(market.settle())
         flush.rows += self._assets.add(market.breadth.take())
@@ -210,7 +215,7 @@ class Exchanges:
             return []
         names = [(row, panes.instruments[row].exchange) for row in rows]
         changed = [Changed(about(Scope.EXCHANGE, None, name), [row], (name,)) for row, name in names]
-        everybody, present = list(range(len(panes.instruments))), tuple(sorted(self._present()))
+        everybody, present = list(range(len(panes.instruments))), tuple(sorted(self.present()))
         changed.append(Changed(about(Scope.MARKET, None, ALL), everybody, present))
         self.tally.emitted[WINDOWS] += len(changed)
         return self._window_rows.messages(panes, changed)
@@ -225,7 +230,9 @@ class Exchanges:
         market = self.market
         for key, value in sorted(rows.items()):
             if key[:1] == b"x":
-                self.context[key[1:].decode()] = codec.parse_json(value)
+                self.contexts.restore(key[1:].decode(), [codec.parse_json(value)])
+            elif key[:1] == b"y":
+                self.contexts.restore(key[1:].decode(), codec.parse_json(value))
             elif key[:1] == b"w":
                 clock, partitions = codec.parse_json(value)
                 market.hear(int(key[1:]), clock, partitions)
@@ -233,7 +240,7 @@ class Exchanges:
                 self.feeds.known[key[1:].decode()] = Feed.from_json(codec.parse_json(value))
             elif key[:1] == b"c":
                 scope, name, side = codec.parse_cascade_key(key)
-                row = 0 if name == ALL else market.row(name)
+                row = 0 if scope == Scope.MARKET else market.row(name)
                 market.follower.restore((Scope(scope), name, side), keep.machine_of(codec.parse_json(value)), 0, row)
         self.stale = self.feeds.silent
         self._restore_grown(rows, commit["clock"], commit["closed"])
@@ -260,14 +267,16 @@ class Exchanges:
         self.feeds.changed.clear()
 
 
-def _after(known: Before, latest: Before) -> Record:
+def _after(before: Record, now: Record) -> Record:
     """Return what came after as far as two moments can tell it."""
+    known, latest = Before.from_json(before["known"]), Before.from_json(now["known"])
     same = known.open_interest.keys() & latest.open_interest.keys()
     was = sum(known.open_interest[name] for name in same)
+    heard = now.get("open_interest_ms", -1) > known.at_ms
     spread = latest.spread_multiple
-    now, old = latest.volatility, known.volatility
+    newer, old = latest.volatility, known.volatility
     return {
-        "volatility_multiple": now.value / old.value if now and old and old.value else None,
+        "volatility_multiple": newer.value / old.value if newer and old and old.value else None,
         "spread_multiple": spread.value if spread else None,
-        "open_interest_change": sum(latest.open_interest[name] for name in same) / was - 1 if was else None,
+        "open_interest_change": sum(latest.open_interest[name] for name in same) / was - 1 if was and heard else None,
     }

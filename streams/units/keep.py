@@ -200,7 +200,7 @@ def _restore_panes(
     panes = fold.panes
     for instrument, row in sorted((codec.parse_known(*each) for each in kinds.get(b"i", [])), key=itemgetter(1)):
         assert row == panes.row(instrument), instrument
-        fold.screen.instruments.add(instrument)
+        fold.screen.know([instrument])
     panes.advance(newest)
     parts: list[Cells] = []
     for key, value in kinds.get(CELLS, []):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,20 +12,21 @@ from streams.codec.batch import RecordBatch, Refused
 from streams.codec.encode import Encoder, dead_letter
 from streams.codec.liquidations import LiquidationDecoder
 from streams.codec.records import RecordDecoder
-from streams.core.cascade import Phase
+from streams.core.cascade import CascadeState, Phase
 from streams.core.cells import distinct
 from streams.core.context import Before, ContextRule, ContextTracker
 from streams.core.crowding import Crowding
 from streams.core.crowding_rule import CrowdingRule
-from streams.core.describe import Describer, aftermath_record, before_onset, context_record
+from streams.core.describe import Describer, Record, aftermath_record, before_onset, context_record
 from streams.core.errors import InvalidEvent, Reason
-from streams.core.events import ExchangeFlow, Instrument, PositionSide, Scope
+from streams.core.events import ExchangeFlow, Instrument, PositionSide, Scope, micro_usd
 from streams.core.feeds import Sisters
 from streams.core.fold import Fold, FoldRule
 from streams.core.follow import Notice
 from streams.core.headline import crowded_headline
+from streams.core.windows import FIFTEEN_MINUTES
 from streams.units import keep
-from streams.units.to_market import report
+from streams.units.to_market import Moment, moment, report
 from streams.units.unit import Flush, Message, Tally, WrongTopic
 from streams.units.windows import Changed, WindowRows, about
 
@@ -66,7 +68,7 @@ class Shard:
         self.next: dict[str, int] = {}
         self.tally = Tally()
         self.fold = Fold(rule.fold)
-        self.crowding = Crowding(rule.crowding, crowded_headline)
+        self.crowding = Crowding(rule.crowding, crowded_headline, rule.context.instruments_max)
         self.context = ContextTracker(rule.context)
         self.exchanges: set[str] = set()
         self.sisters = Sisters()
@@ -75,8 +77,9 @@ class Shard:
         self._window_rows = WindowRows(codecs.encoder, describer)
         self._messages: list[Message] = []
         self._touched = False
-        self._unreadable_run = 0
+        self._unreadable_runs: Counter[str] = Counter()
         self._ticks: list[list[int | None]] = []
+        self._onsets: list[Moment] = []
         self.nothing_to_read = False
         self._kinds: dict[str, Callable[[Any], None]] = {
             FUNDING: self._funding,
@@ -160,18 +163,19 @@ class Shard:
         unreadable = {each.index for each in refused if each.reason in _UNREADABLE}
         for index in range(len(batch) - 1, -1, -1):
             if index not in unreadable:
-                self._unreadable_run = len(batch) - 1 - index
+                self._unreadable_runs[batch.topic] = len(batch) - 1 - index
                 return
-        self._unreadable_run += len(batch)
+        self._unreadable_runs[batch.topic] += len(batch)
 
     def check(self) -> None:
-        if self._unreadable_run >= self.rule.unreadable_run_max:
-            msg = (
-                f"the last {self._unreadable_run} records of partition {self.partition} could not be read: is this the "
-                f"right topic, STREAMS_VALUE_FORMAT and registry? Each is on {DEAD_LETTERS} with its bytes; "
-                "what was good is committed"
-            )
-            raise WrongTopic(msg)
+        for topic, run in self._unreadable_runs.items():
+            if run >= self.rule.unreadable_run_max:
+                msg = (
+                    f"the last {run} records of {topic} {self.partition} could not be read: is this the right topic, "
+                    f"STREAMS_VALUE_FORMAT and registry? Each is on {DEAD_LETTERS} with its bytes; what was good is "
+                    "committed"
+                )
+                raise WrongTopic(msg)
 
     def idle(self, idle_ms: int) -> None:
         """Let ``idle_ms`` pass behind the last record; nothing to read is left."""
@@ -191,18 +195,13 @@ class Shard:
     def _announce(self, notices: list[Notice]) -> None:
         for notice in notices:
             record = notice.record
-            side, at_ms = PositionSide[record["position_side"]], record["event_time"]
-            now = before_onset(notice.asset, side, at_ms, self.context, self.crowding)
-            if notice.state.before is None:
-                notice.state.before = now
+            at_ms = record["event_time"]
+            now, context = self.context_of(notice.state, notice.asset, notice.phase, at_ms)
             before = notice.state.before
-            context = context_record(before, now, at_ms)
-            known = Before.from_json(before["known"])
-            if notice.phase is not Phase.ONSET:
-                change = self.context.open_interest_change(known, notice.asset, at_ms)
-                context["open_interest_change"] = dict(change._asdict()) if change else None
+            assert before is not None, notice.asset
             aftermath = None
             if notice.phase is Phase.SUBSIDED:
+                known = Before.from_json(before["known"])
                 after = self.context.after(known, notice.asset, notice.state.started_ms, at_ms)
                 aftermath = aftermath_record(
                     notice, before, now, {name: getattr(after, name) for name in after.__slots__}
@@ -212,6 +211,26 @@ class Shard:
             self._emit(CASCADES, f"{record['scope']}|{record['key']}".encode(), finished)
             self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
             self.urgent = True
+            if notice.phase is Phase.ONSET and notice.scope is Scope.ASSET:
+                quarter = record["windows"][FIFTEEN_MINUTES]
+                usd = [micro_usd(quarter[f"{name}_usd"]) for name in ("long", "short")]
+                self._onsets.append(moment(self, notice.asset, at_ms, usd))
+
+    def context_of(self, state: CascadeState, asset: str, phase: Phase, at_ms: int) -> tuple[Record, Record]:
+        """Return what is known of a cascade's asset at a moment, and the ``Context`` of a message that says so."""
+        now = before_onset(asset, PositionSide(state.position_side), at_ms, self.context, self.crowding)
+        if state.before is None:
+            state.before = now
+        context = context_record(state.before, now, at_ms)
+        if phase is not Phase.ONSET:
+            change = self.context.open_interest_change(Before.from_json(state.before["known"]), asset, at_ms)
+            context["open_interest_change"] = dict(change._asdict()) if change else None
+        return now, context
+
+    def take_onsets(self) -> list[Moment]:
+        """Return what was known at the onsets of assets since the last call."""
+        found, self._onsets = self._onsets, []
+        return found
 
     # ---------------------------------------------------------------- flush
 

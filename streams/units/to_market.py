@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from streams.codec import rows as codec
@@ -14,6 +15,8 @@ from streams.units.unit import Message
 if TYPE_CHECKING:
     from streams.units.shard import Shard
 
+#: An asset and what was known of it.
+Moment = tuple[str, dict[str, Any]]
 SNAPSHOTS = "pane-snapshots"
 #: Behind the application's name in keys of kinds that the first version does not know: it takes what it does not know
 #: for a watermark, and passes over what is another application's. No application has this in its name.
@@ -27,7 +30,8 @@ def report(shard: Shard) -> list[Message]:
         value = codec.growth_row(shard.fold.exchanges, some)
         found.append(_message(shard, f"g{shard.partition}", value))
     if found:
-        found += [*_assets(shard), _context(shard)]
+        found += _assets(shard)
+        found += [_message(shard, f"x{asset}", codec.json_row(content)) for asset, content in _moments(shard)]
     for exchange, minutes in shard.sisters.take().items():
         found.append(_message(shard, f"a{exchange}", codec.json_row(minutes)))
     # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
@@ -45,16 +49,21 @@ def _assets(shard: Shard) -> list[Message]:
     return [_message(shard, f"b{shard.partition}", row, LATER) for row in rows]
 
 
-def _context(shard: Shard) -> Message:
-    """Return what is known of the asset with most in its quarter of an hour, and how much that is by side."""
+def moment(shard: Shard, asset: str, at_ms: int, usd: list[int]) -> Moment:
+    """Return what is known of an asset at a moment in which it had so much of each side in a quarter of an hour."""
+    content: dict[str, Any] = {"at": at_ms, "usd": usd}
+    for side in PositionSide:
+        content[side.name] = before_onset(asset, side, at_ms, shard.context, shard.crowding)
+    return asset, content
+
+
+def _moments(shard: Shard) -> Iterator[Moment]:
+    """Yield those of onsets of assets, and of now for the assets that had most of each side."""
+    yield from shard.take_onsets()
     panes, clock = shard.fold.panes, shard.fold.clock_ms
     assert clock is not None, shard.partition
-    number = int(panes.bounds[0, : len(panes.assets)].sum(axis=1).argmax())
-    asset = panes.assets[number]
-    content: dict[str, Any] = {"at": clock, "usd": panes.bounds[0, number].tolist()}
-    for side in PositionSide:
-        content[side.name] = before_onset(asset, side, clock, shard.context, shard.crowding)
-    return _message(shard, f"x{asset}", codec.json_row(content))
+    for number in dict.fromkeys(panes.bounds[0, : len(panes.assets)].argmax(axis=0).tolist()):
+        yield moment(shard, panes.assets[number], clock, panes.bounds[0, number].tolist())
 
 
 def _message(shard: Shard, key: str, value: bytes, since: str = "") -> Message:

@@ -123,7 +123,8 @@ class Pages:
 
     async def cascades(self, request: web.Request) -> web.Response:
         """Answer with open cascades."""
-        return self._answer(request, "cascades", self._chosen(current.cascades))
+        stale = current.stale_of(self._units())
+        return self._answer(request, "cascades", self._chosen(lambda unit: current.cascades(unit, stale)))
 
     async def crowded(self, request: web.Request) -> web.Response:
         """Answer with running crowded positions."""

@@ -211,15 +211,16 @@ def test_assets_have_clocks_of_their_own():
     run(hourly([CROWDED] * 2), crowding=crowding)
     run([funding(START + 50 * DAY, BASE, asset="ETH")], crowding=crowding)
 
-    assert crowding.crowded("BTC", PositionSide.LONG) == ("CROWDED", START + 2 * HOUR)
+    assert crowding.crowded("BTC", PositionSide.LONG, START + 2 * HOUR) == ("CROWDED", START + 2 * HOUR)
+    assert crowding.crowded("BTC", PositionSide.LONG, START + 2 * HOUR - 1) is None
 
 
 def test_what_is_running_is_known_by_side():
     crowding = Crowding(QUICK)
     run(hourly([CROWDED] * 2), crowding=crowding)
 
-    assert crowding.crowded("BTC", PositionSide.SHORT) is None
-    assert crowding.crowded("DOGE", PositionSide.LONG) is None
+    assert crowding.crowded("BTC", PositionSide.SHORT, START + DAY) is None
+    assert crowding.crowded("DOGE", PositionSide.LONG, START + DAY) is None
 
 
 def test_a_record_behind_its_instrument_changes_nothing():

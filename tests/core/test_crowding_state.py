@@ -8,6 +8,7 @@ from streams.core.crowding import Crowding
 from streams.core.crowding_rows import Key, decode_rate
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.crowding_series import BLOCK_DAYS, History, Series
+from streams.core.errors import InvalidEvent
 from streams.core.reading import Reading
 from tests.core.crowding_records import DAY, HOUR, QUICK, START, billionths, funding, hourly, of, run
 
@@ -226,3 +227,35 @@ def test_history_agrees_with_a_list_of_days(said, length, value):
     for number, block in history.blocks.items():
         loaded.load(number, block)
     assert loaded.ranked == history.ranked
+
+
+def test_an_instrument_or_an_exchange_too_many_is_refused_and_known_ones_go_on():
+    crowding = Crowding(QUICK, instruments_max=2, exchanges_max=1)
+    run([funding(START, BASE), funding(START, BASE, asset="ETH")], crowding=crowding)
+    with pytest.raises(InvalidEvent, match="instrument 3 of this partition; STREAMS_INSTRUMENTS_MAX is 2"):
+        crowding.step(funding(START, BASE, asset="SOL"))
+    with pytest.raises(InvalidEvent, match="of exchange 2 of this partition; there may be 1"):
+        Crowding.step(_with(crowding, instruments_max=9), funding(START, BASE, "bybit"))
+    crowding.step(funding(START + HOUR, CROWDED))
+
+    assert 2 == crowding.instruments
+    assert not any(b"SOL" in key for key, _ in crowding.dirty_rows())
+
+
+def _with(crowding, instruments_max):
+    again = Crowding(crowding.rule, instruments_max=instruments_max, exchanges_max=1)
+    for key, value in crowding.dirty_rows():
+        again.load(key, value)
+    return again
+
+
+def test_an_asset_that_nobody_speaks_of_any_more_is_forgotten_with_its_rows():
+    crowding, rows = Crowding(QUICK), {}
+    run(hourly([BASE] * 30, asset="OLD"), crowding=crowding)
+    rows.update(crowding.dirty_rows())
+    run([funding(START + (QUICK.history_days_max + 3) * DAY, BASE)], crowding=crowding)
+    rows.update(crowding.dirty_rows())
+
+    assert 1 == crowding.instruments
+    assert [] == [key for key, value in rows.items() if b"OLD" in key and value is not None]
+    assert any(b"OLD" in key for key in rows)

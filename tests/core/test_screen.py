@@ -1,5 +1,7 @@
 """Late, too old, twice, too many: at the edge and a millisecond beyond it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,6 +93,17 @@ def test_an_instrument_beyond_the_limit_is_refused_and_known_ones_go_on():
     assert (1, Reason.TOO_MANY_INSTRUMENTS) == (len(first.index), second.refused[0][1])
     assert "STREAMS_INSTRUMENTS_MAX is 1" in second.refused[0][2]
     assert [0, 2] == again.index.tolist()
+
+
+def test_a_symbol_is_the_asset_that_it_was_first():
+    first, other, own = liquidation(), liquidation(T + 1, asset="PEPE"), liquidation(T + 2)
+    other = replace(other, instrument=first.instrument._replace(asset="PEPE"))
+    apart, together = one_by_one(first, other, own), accepted(first, other, own)
+
+    assert [(1, Reason.OTHER_ASSET)] == [each[:2] for each in together.refused]
+    assert [1, 0, 1] == [len(each.index) for each in apart]
+    assert "binance BTCUSDT is asset BTC since its first record, and this one says PEPE" in together.refused[0][2]
+    assert [0, 2] == together.index.tolist()
 
 
 def test_one_exchange_more_than_there_may_be_is_refused_and_those_that_are_known_go_on():

@@ -159,11 +159,12 @@ class Writer:
                 {"event_time": 0},
                 {"event_time": record["ingest_time"] + 5_001},
                 {"ingest_time": self.now + DAY, "event_time": self.now + DAY},
+                {"asset": f"{record['asset']}B"},
             ]
         )
         poisoned = {**record, "liquidation_id": f"bad-{self.number}", **field}
         value = encoder().encode(LIQUIDATIONS, poisoned)
-        key = record["asset"].encode()
+        key = poisoned["asset"].encode()
         values = [value] * 5 + [value[:-3], value + b"x", b"\0\0\0\x03\xe7" + value[5:], b"{}", b"", None]
         keys = [key] * 5 + [b"", None, b"NOBODY"]
         arrival = self.now + self.delay()

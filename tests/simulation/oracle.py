@@ -88,6 +88,8 @@ class Partition:
             return "above_ceiling"
         if time < asset_clock - DAY_MS:
             return "too_old"
+        if self.assets.get(name, asset) != asset:
+            return "other_asset"
         if name not in self.assets and len(self.assets) >= self.screen.instruments_max:
             return "too_many_instruments"
         exchanges = {known.partition("|")[0] for known in self.assets} | {event.instrument.exchange}
