@@ -26,8 +26,10 @@ from streams.thresholds import (
 PREFIX = "STREAMS_"
 DAY_MS = 86_400_000
 
-Milliseconds = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
+Milliseconds = Annotated[int, Field(ge=0, le=DAY_MS)]
+#: An hour of the baseline closes so much later, and has to be remembered by then.
+Lateness = Annotated[int, Field(ge=0, le=DAY_MS // 2)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -87,8 +89,8 @@ class Settings(BaseSettings):
     registry_password_file: Path | None = Field(None, description="File that holds the password at the registry.")
 
     # Time
-    lateness_ms: Milliseconds = Field(2_000, description="How far behind its asset's clock a record may be unpunished.")
-    market_lateness_ms: Milliseconds = Field(5_000, description="The same for EXCHANGE and MARKET decisions.")
+    lateness_ms: Lateness = Field(2_000, description="How far behind its asset's clock a record may be unpunished.")
+    market_lateness_ms: Lateness = Field(5_000, description="The same for EXCHANGE and MARKET decisions.")
     future_bound_ms: Milliseconds = Field(5_000, description="How far ahead of its arrival an event may be dated.")
     duplicate_horizon_ms: Annotated[int, Field(ge=0, le=DAY_MS)] = Field(
         3_600_000, description="How far back a repeated liquidation is recognised; at most 24 h."

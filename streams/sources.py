@@ -143,8 +143,8 @@ def _lines(file: IO[bytes], parse: Callable[[int, str], Sourced], first: int = 1
         if not line.strip():
             continue
         try:
-            yield parse(number, line.decode().rstrip("\r\n"))
-        except ValueError as error:
+            yield parse(number, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
+        except (ValueError, csv.Error, RecursionError) as error:
             yield Unreadable(number, str(error))
 
 
@@ -166,7 +166,11 @@ def _json_line(number: int, line: str) -> Sourced:
 
 
 def _csv(file: IO[bytes]) -> Iterator[Item]:
-    header = next(csv.reader([file.readline().decode("utf-8-sig", "replace")]), [])
+    try:
+        header = next(csv.reader([file.readline().decode("utf-8-sig", "replace")]), [])
+    except csv.Error as error:
+        yield Unreadable(1, str(error))
+        return
     yield from _lines(file, lambda number, line: _csv_line(number, line, header), first=2)
 
 

@@ -17,6 +17,7 @@ from streams.core.cascade import CascadeRule
 from streams.core.context_rule import ContextRule
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.events import NOTIONAL_USD_MAX, micro_usd
+from streams.core.windows import DAY_MS
 
 _CASCADE = CascadeRule(floor_micro_usd=1)
 _CROWDING = CrowdingRule()
@@ -47,11 +48,14 @@ def _in_thousandths(share: float) -> float:
     return share
 
 
-Bars = Annotated[tuple[Annotated[int, Field(ge=1)], ...], NoDecode, BeforeValidator(_three), AfterValidator(_rising)]
+#: Thresholds in 64 bits of micro-USD stay numbers with it.
+FACTOR_MAX = 1_000_000
+Factor = Annotated[int, Field(ge=1, le=FACTOR_MAX)]
+Bars = Annotated[tuple[Factor, ...], NoDecode, BeforeValidator(_three), AfterValidator(_rising)]
 Floats = Annotated[tuple[float, float, float], NoDecode, BeforeValidator(_three)]
 Ints = Annotated[tuple[int, int, int], NoDecode, BeforeValidator(_three)]
 Share = Annotated[float, Field(gt=0, le=1), AfterValidator(_in_thousandths)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=366 * DAY_MS)]
 Floor = Annotated[
     float,
     Field(gt=0, le=NOTIONAL_USD_MAX, description="Five minutes of one side below this are never a cascade (USD)."),
@@ -68,8 +72,10 @@ class CascadeThresholds(Group):
     """When a run of liquidations of one scope is a cascade."""
 
     floor_usd: Floor = 1_000_000
-    multiple: int = Field(_CASCADE.multiple, ge=0, description="Times its own normal five minutes; 0: the floor alone.")
-    hour_min: int = Field(_CASCADE.hour_min, ge=1, description="Its hour at onset, in thresholds.")
+    multiple: Annotated[int, Field(ge=0, le=FACTOR_MAX)] = Field(
+        _CASCADE.multiple, description="Times its own normal five minutes; 0: the floor alone."
+    )
+    hour_min: Factor = Field(_CASCADE.hour_min, description="Its hour at onset, in thresholds.")
     share_min: Share = Field(_CASCADE.share_min / 1000, description="Least share of the side in its five minutes.")
     multiples: Bars = Field(_CASCADE.multiples, description="Five minutes of MAJOR, SEVERE, EXTREME, in thresholds.")
     hour_multiples: Bars = Field(
@@ -128,7 +134,12 @@ class CrowdingThresholds(Group):
     keep_points: float = Field(
         _CROWDING.keep_points, description="Points below its percentile at which a grade is kept."
     )
-    history_days_min: Positive = Field(_CROWDING.history_days_min, description="Fewer days of history: bands apply.")
+    history_days_min: int = Field(
+        _CROWDING.history_days_min,
+        ge=1,
+        le=_CROWDING.history_days_max,
+        description="Fewer days of history: bands apply.",
+    )
 
     @model_validator(mode="after")
     def _make_sense(self) -> CrowdingThresholds:
@@ -153,8 +164,15 @@ class ContextThresholds(Group):
         _CONTEXT.open_interest_age_ms_max, description="Oldest open interest given."
     )
     flow_age_ms_max: Positive = Field(_CONTEXT.flow_age_ms_max, description="Oldest flow given.")
-    returns_count_min: Positive = Field(_CONTEXT.returns_count_min, description="Minutes that a volatility needs.")
-    history_ms_min: Positive = Field(_CONTEXT.history_ms_min, description="Least history that gives a percentile.")
+    returns_count_min: int = Field(
+        _CONTEXT.returns_count_min,
+        ge=1,
+        le=_CONTEXT.window_ms // 60_000,
+        description="Minutes that a volatility needs.",
+    )
+    history_ms_min: int = Field(
+        _CONTEXT.history_ms_min, ge=1, le=_CONTEXT.history_ms, description="Least history that gives a percentile."
+    )
 
     def rule(self, instruments_max: int) -> ContextRule:
         """Return them as the core takes them."""

@@ -82,6 +82,7 @@ def test_settings_are_frozen():
     ("values", "sentence"),
     [
         ({"lateness_ms": -1}, "STREAMS_LATENESS_MS must be greater than or equal to 0, was -1"),
+        ({"lateness_ms": 90_000_000}, "STREAMS_LATENESS_MS must be less than or equal to 43200000, was 90000000"),
         ({"web_port": "tcp://10.0.0.1:80"}, "STREAMS_WEB_PORT must be a valid integer, was tcp://10.0.0.1:80"),
         ({"web_port": 65_536}, "STREAMS_WEB_PORT must be less than or equal to 65535, was 65536"),
         ({"value_format": "xml"}, "STREAMS_VALUE_FORMAT must be 'avro' or 'json', was xml"),
@@ -277,6 +278,9 @@ def test_the_bands_of_crowding_and_the_bounds_of_context_can_be_set(monkeypatch)
         ("CASCADE_ASSET_MULTIPLES", "3,10,9", "must not fall from severity to severity, was 3,10,9"),
         ("CASCADE_ASSET_MULTIPLES", "3,ten,30", "must be a valid integer, was ten"),
         ("CASCADE_ASSET_QUIET_MS", "0", "must be greater than or equal to 1, was 0"),
+        ("CASCADE_ASSET_MULTIPLE", "1000001", "must be less than or equal to 1000000, was 1000001"),
+        ("CROWDING_HISTORY_DAYS_MIN", "731", "must be less than or equal to 730, was 731"),
+        ("CONTEXT_RETURNS_COUNT_MIN", "1441", "must be less than or equal to 1440, was 1441"),
         ("CROWDING_KEEP_SHARE", "1.1", "must be above 0 and at most 1, was 1.1"),
         ("CROWDING_BANDS_ANNUALISED", "0.1,1,2", "must be above STREAMS_CROWDING_BASE_RATE_ANNUALISED, was 0.1"),
         ("CROWDING_PERCENTILES", "90,80,99", "must not fall from grade to grade, was (90.0, 80.0, 99.0)"),

@@ -230,6 +230,26 @@ def test_jsonl_may_name_the_topic_and_keeps_unknown_fields(tmp_path: Path) -> No
     assert [3, 4, 5] == [item.number for item in refused]
 
 
+@pytest.mark.parametrize("bad", ["[" * 100_000, "\x00[", '{"a":' * 50_000])
+def test_json_that_is_deeper_than_it_can_be_read_costs_only_its_line(tmp_path: Path, bad: str) -> None:
+    found, refused = read_all(
+        write(tmp_path / "a.jsonl", "\ufeff" + json.dumps(LIQUIDATION), bad, json.dumps(LIQUIDATION))
+    )
+
+    assert ([1, 3], [2]) == ([item.number for item in found], [item.number for item in refused])
+
+
+@pytest.mark.parametrize("bad", ["bin\rance,0.0001,5", f"{'x' * 140_000},0.0001,5"])
+def test_csv_that_its_reader_gives_up_costs_only_its_line(tmp_path: Path, bad: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"exchange,funding_rate,event_time\n{bad}\nokx,0.0001,6\n".encode())
+    found, refused = read_all(path)
+    nothing, header = read_all(write(tmp_path / "b.csv", f"{'x' * 140_000},b", "1,2"))
+
+    assert ([3], [2]) == ([item.number for item in found], [item.number for item in refused])
+    assert ([], [1]) == (nothing, [item.number for item in header])
+
+
 def test_bytes_that_are_no_text_cost_only_their_line(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\xff\xfe\n" + json.dumps(LIQUIDATION).encode() + b"\n")

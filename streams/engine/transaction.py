@@ -91,12 +91,14 @@ class Writer:
         waiting = []
         batch = self._new_batch(topic)
         for key, value in pairs:
+            size = len(key) + len(value or b"")
+            if size > _REQUEST_BYTES and topic not in self._internal:
+                msg = f"a record of {size} bytes for {topic} is larger than what brokers take: {key!r}"
+                raise ValueError(msg)
             if batch.append(key=key, value=value, timestamp=None) is None:
                 waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
                 batch = self._new_batch(topic)
-                if batch.append(key=key, value=value, timestamp=None) is None:
-                    msg = f"a record of {len(value or b'')} bytes for {topic} is larger than a batch of {BATCH_BYTES}"
-                    raise ValueError(msg)
+                batch.append(key=key, value=value, timestamp=None)  # the first is taken, however large
         if batch.record_count():
             waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
         return list(await asyncio.gather(*waiting))

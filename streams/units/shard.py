@@ -33,6 +33,8 @@ from streams.units.windows import Changed, WindowRows, about
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 WINDOWS, CASCADES, DEAD_LETTERS = "liquidation-windows", "cascades", "dead-letters"
 FEED_STATUS = "feed-status"
+#: What is announced of an asset in so long is one moment for stage 2.
+_MOMENT_MS = 60_000
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
 
@@ -79,7 +81,8 @@ class Shard:
         self._touched = False
         self._unreadable_runs: Counter[str] = Counter()
         self._ticks: list[list[int | None]] = []
-        self._onsets: list[Moment] = []
+        self._moments: list[Moment] = []
+        self._told_ms: dict[str, int] = {}
         self.nothing_to_read = False
         self._kinds: dict[str, Callable[[Any], None]] = {
             FUNDING: self._funding,
@@ -211,10 +214,11 @@ class Shard:
             self._emit(CASCADES, f"{record['scope']}|{record['key']}".encode(), finished)
             self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
             self.urgent = True
-            if notice.phase is Phase.ONSET and notice.scope is Scope.ASSET:
+            if notice.phase is not Phase.SUBSIDED and at_ms - self._told_ms.get(notice.asset, 0) >= _MOMENT_MS:
                 quarter = record["windows"][FIFTEEN_MINUTES]
                 usd = [micro_usd(quarter[f"{name}_usd"]) for name in ("long", "short")]
-                self._onsets.append(moment(self, notice.asset, at_ms, usd))
+                self._moments.append(moment(self, notice.asset, at_ms, usd))
+                self._told_ms[notice.asset] = at_ms
 
     def context_of(self, state: CascadeState, asset: str, phase: Phase, at_ms: int) -> tuple[Record, Record]:
         """Return what is known of a cascade's asset at a moment, and the ``Context`` of a message that says so."""
@@ -227,9 +231,9 @@ class Shard:
             context["open_interest_change"] = dict(change._asdict()) if change else None
         return now, context
 
-    def take_onsets(self) -> list[Moment]:
-        """Return what was known at the onsets of assets since the last call."""
-        found, self._onsets = self._onsets, []
+    def take_moments(self) -> list[Moment]:
+        """Return what was known when something was announced since the last call: a flush may come hours later."""
+        found, self._moments = self._moments, []
         return found
 
     # ---------------------------------------------------------------- flush

@@ -58,8 +58,8 @@ def moment(shard: Shard, asset: str, at_ms: int, usd: list[int]) -> Moment:
 
 
 def _moments(shard: Shard) -> Iterator[Moment]:
-    """Yield those of onsets of assets, and of now for the assets that had most of each side."""
-    yield from shard.take_onsets()
+    """Yield those in which something was announced, and of now for the assets that had most of each side."""
+    yield from shard.take_moments()
     panes, clock = shard.fold.panes, shard.fold.clock_ms
     assert clock is not None, shard.partition
     for number in dict.fromkeys(panes.bounds[0, : len(panes.assets)].argmax(axis=0).tolist()):

@@ -94,8 +94,10 @@ CASES = [
         HERE,
         active=1870,
     ),
-    Case("StreamsStuck", {LAG: always(1), FUNDING: always(9)}, {LAG: always(1), FUNDING: counts(1)}, HERE, active=10),
-    Case("StreamsStuck", {LAG: always(1), FUNDING: always(9)}, {LAG: always(0), FUNDING: always(9)}, HERE, active=10),
+    Case("StreamsStuck", {LAG: always(1), FUNDING: always(9)}, {LAG: always(1), FUNDING: counts(1)}, HERE),
+    Case("StreamsStuck", {LAG: always(1), FUNDING: always(9)}, {LAG: always(0), FUNDING: always(9)}, HERE),
+    # A process that has read nothing yet has no such series.
+    Case("StreamsStuck", {LAG: always(1)}, {LAG: always(1), FUNDING: counts(1)}, HERE),
     Case("StreamsLagGrowing", {LAG: "10001+1x400"}, {LAG: always(20_000)}, OF_TOPIC, active=10),
     Case("StreamsLagGrowing", {LAG: "10001+1x400"}, {LAG: "0+20x400"}, OF_TOPIC, active=10),
     Case("StreamsLate", {AGE: always(61)}, {AGE: always(60)}, OF_TOPIC),

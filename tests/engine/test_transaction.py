@@ -103,9 +103,11 @@ def test_rows_that_do_not_fit_into_one_batch_are_several():
     assert [2, 2, 1] == [len(batch) for *_, batch in sent]
 
 
-def test_a_record_larger_than_a_batch_is_our_mistake():
-    with pytest.raises(ValueError, match=f"a record of 300000 bytes for {CHANGELOG} is larger than a batch"):
-        commit(Flush([(b"k", bytes(300_000))]))
+def test_an_output_larger_than_brokers_take_is_our_mistake_and_a_row_is_compressed_first():
+    with pytest.raises(ValueError, match="a record of 2000001 bytes for cascades is larger than what brokers take"):
+        commit(Flush([], [Message("cascades", b"k", bytes(2_000_000))]))
+    calls = commit(Flush([(b"k", bytes(2_000_000))]))._producer.calls
+    assert [1] == [len(batch) for name, *_, batch in calls if name == "sent"]
 
 
 def test_places_of_keys_that_never_come_again_do_not_fill_the_memory(monkeypatch):
