@@ -7,6 +7,7 @@ The laws of this room:
   lost on the way, and the source is sought again;
 * one transaction of a unit at a time; folding gives way to transactions under way, for a while;
 * memory belongs to one generation: dropped on revoke, restored on assign;
+* a unit in which a step failed midway is torn: nothing of it is committed any more;
 * any failure stops the process. Nothing that was not committed has happened.
 """
 

