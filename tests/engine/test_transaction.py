@@ -15,13 +15,13 @@ from tests.engine.jobs import CHANGELOG, Calls
 
 
 class Batch(list):
-    """A batch of the producer: what does not fit is refused."""
+    """A batch of the producer: what does not fit is refused, but for the first."""
 
     size = 0
 
     def append(self, *, key, value, timestamp):
         size = len(key) + len(value or b"")
-        if self.size + size > BATCH_BYTES:
+        if self and self.size + size > BATCH_BYTES:
             return None
         self.size += size
         super().append((key, value))
