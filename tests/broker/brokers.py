@@ -37,11 +37,11 @@ class Brokers:
         self.proxied = ",".join(f"127.0.0.1:{advertised}" for _, advertised in ports)
 
     def start(self) -> Brokers:
+        self.proxy.start()  # first: a port that was free may be taken by the time that brokers are up
         for each in self.members:
             each.launch()
         for each in self.members:
             each.wait_until_ready()
-        self.proxy.start()
         return self
 
     def create_topics(self, partitions: int, app_id: str) -> None:
