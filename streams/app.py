@@ -73,15 +73,13 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 async def partitions(settings: Settings) -> dict[str, int]:
-    """Return the partition count of the job's topics that exist; waits, saying so, while no broker answers."""
-    wanted = {topic.name for topic in topics.declared(settings.app_id)}
+    """Return the partition count of each topic that exists; waits, saying so, while no broker answers."""
     while True:
         client = AIOKafkaAdminClient(**connection(settings))
         try:
             await client.start()
             described = await client.describe_topics()
-            found = {topic["topic"]: len(topic["partitions"]) for topic in described}
-            return {topic: count for topic, count in found.items() if topic in wanted}
+            return {topic["topic"]: len(topic["partitions"]) for topic in described}
         except KafkaError as error:
             log.warning("broker_unreachable", broker=settings.broker, reason=str(error))
             await asyncio.sleep(2)

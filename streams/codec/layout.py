@@ -21,8 +21,6 @@ from streams.core.events import MICRO, NOTIONAL_USD_MAX, Instrument
 _NAMES = ("exchange", "symbol", "asset")
 _NUMBERS = ("price", "quantity", "notional_usd")
 _TIMES = ("event_time", "ingest_time")
-#: What of a word the first so many bytes are.
-_FIRST = np.array([(1 << 8 * size) - 1 for size in range(WORD + 1)], np.uint64)
 _KINDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*_NAMES, "liquidation_id"), ("string",)),
     **dict.fromkeys(_NUMBERS, ("double", "float")),
@@ -211,7 +209,7 @@ def _check_keys(
         return
     start, size = keys.starts[chosen], keys.ends[chosen] - keys.starts[chosen]
     good &= size == instruments.key_sizes[code]
-    good &= buffer.words[start] & _FIRST.take(size, mode="clip") == instruments.key_words[code]
+    good &= words_of(buffer, start, size.clip(0, WORD))[0] == instruments.key_words[code]
     for index in (good & (size > WORD)).nonzero()[0].tolist():
         good[index] = keys.blob[start[index] : start[index] + size[index]] == instruments.keys[code[index]]
 

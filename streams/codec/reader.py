@@ -57,7 +57,8 @@ def compile_reader(node: Node) -> Callable[[bytes, int], Any]:
     return whole
 
 
-def _long(data: bytes, at: int) -> tuple[int, int]:
+def read_long(data: bytes, at: int) -> tuple[int, int]:
+    """Return a zigzag number and where it ends; ``IndexError`` where the bytes do, ``Malformed`` beyond 64 bits."""
     byte = data[at]
     at += 1
     if byte < 0x80:
@@ -77,7 +78,7 @@ def _long(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
-    length, at = _long(data, at)
+    length, at = read_long(data, at)
     end = at + length
     if length < 0 or end > len(data):
         msg = f"a text claims {length} bytes where {len(data) - at} are left"
@@ -114,8 +115,8 @@ def _null(data: bytes, at: int) -> tuple[None, int]:  # noqa: ARG001  # one sign
 _PRIMITIVE: dict[str, Reader] = {
     "null": _null,
     "boolean": _boolean,
-    "int": _long,
-    "long": _long,
+    "int": read_long,
+    "long": read_long,
     "float": _float,
     "double": _double,
     "bytes": _bytes,
@@ -160,7 +161,7 @@ class _Compiler:
         branches = [self.reader(part) for part in node.parts]
 
         def read(data: bytes, at: int) -> tuple[Any, int]:
-            index, at = _long(data, at)
+            index, at = read_long(data, at)
             return branches[_in_range(index, len(branches), "union")](data, at)
 
         return read
@@ -210,10 +211,10 @@ def _takes_no_bytes(node: Node, above: tuple[Node, ...] = ()) -> bool:
 
 
 def _block(data: bytes, at: int) -> tuple[int, int]:
-    count, at = _long(data, at)
+    count, at = read_long(data, at)
     if count < 0:
         count = -count
-        _, at = _long(data, at)
+        _, at = read_long(data, at)
     if count > len(data) - at:
         msg = f"a list claims {count} items where {len(data) - at} bytes are left"
         raise Malformed(msg)
@@ -231,7 +232,7 @@ def _enum(node: Node) -> Reader:
     symbols = node.symbols
 
     def read(data: bytes, at: int) -> tuple[str, int]:
-        index, at = _long(data, at)
+        index, at = read_long(data, at)
         return symbols[_in_range(index, len(symbols), "enum")], at
 
     return read

@@ -18,7 +18,7 @@ from streams.core.crowding_asset import Asset, Identity, Member, Part, RateInFor
 from streams.core.crowding_rows import Key
 from streams.core.crowding_rule import GRADES, NANO, CrowdingRule, annualised_nano
 from streams.core.crowding_series import DAY_MS, HOUR_MS, Change, Series
-from streams.core.errors import InvalidEvent, Reason
+from streams.core.errors import InvalidEvent, Reason, too_many
 from streams.core.events import Funding, PositionSide, Scope, micro_usd
 from streams.core.reading import Reading
 
@@ -118,14 +118,9 @@ class Crowding:
         return records
 
     def _admit(self, exchange: str, symbol: str) -> None:
-        detail = None
-        if self.instruments >= self._instruments_max:
-            most = f"STREAMS_INSTRUMENTS_MAX is {self._instruments_max}"
-            detail = f"instrument {self.instruments + 1} of this partition; {most}"
-        elif exchange not in self._exchanges and len(self._exchanges) >= self._exchanges_max:
-            detail = f"of exchange {len(self._exchanges) + 1} of this partition; there may be {self._exchanges_max}"
+        detail = too_many(self.instruments, self._instruments_max, self._exchanges, self._exchanges_max, exchange)
         if detail:
-            raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, f"funding of {exchange} {symbol} would be {detail}")
+            raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, f"funding of {exchange} {symbol} {detail}")
 
     def _member(self, asset: Asset, identity: Identity) -> Member:
         if identity not in asset.members:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 
@@ -39,3 +40,23 @@ class InvalidEvent(ValueError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+def too_many(known: int, most: int, exchanges: Collection[str], exchanges_most: int, exchange: str) -> str | None:
+    """Return what a new instrument would be one too many of; None where there is room.
+
+    Examples
+    --------
+    >>> too_many(2, 2, {"okx"}, 9, "okx")
+    'would be instrument 3 of this partition; STREAMS_INSTRUMENTS_MAX is 2'
+    >>> too_many(2, 9, {"okx"}, 1, "bybit")
+    'would be of exchange 2 of this partition; there may be 1'
+    >>> too_many(2, 9, {"okx"}, 1, "okx") is None
+    True
+
+    """
+    if known >= most:
+        return f"would be instrument {known + 1} of this partition; STREAMS_INSTRUMENTS_MAX is {most}"
+    if exchange not in exchanges and len(exchanges) >= exchanges_most:
+        return f"would be of exchange {len(exchanges) + 1} of this partition; there may be {exchanges_most}"
+    return None

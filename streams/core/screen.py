@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.cells import distinct
-from streams.core.errors import Reason
+from streams.core.errors import Reason, too_many
 from streams.core.events import MICRO, Instrument, LiquidationColumns
 from streams.core.journal import Journal
 from streams.core.table import Table
@@ -284,16 +284,11 @@ class Screen:
                 f"{instrument.exchange} {instrument.symbol} is asset {asset} since its first record, and this one says "
                 f"{instrument.asset}; if that is right, start with a new STREAMS_APP_ID"
             )
-        if asset is None and len(known) >= self.rule.instruments_max:
-            return Reason.TOO_MANY_INSTRUMENTS, (
-                f"{instrument.exchange} {instrument.symbol} would be instrument {len(known) + 1} of this partition; "
-                f"STREAMS_INSTRUMENTS_MAX is {self.rule.instruments_max}"
-            )
-        if instrument.exchange not in exchanges and len(exchanges) >= self.rule.exchanges_max:
-            return Reason.TOO_MANY_INSTRUMENTS, (
-                f"{instrument.exchange} {instrument.symbol} would be of exchange {len(exchanges) + 1} of this "
-                f"partition; there may be {self.rule.exchanges_max}"
-            )
+        if asset is None:
+            rule = self.rule
+            detail = too_many(len(known), rule.instruments_max, exchanges, rule.exchanges_max, instrument.exchange)
+            if detail:
+                return Reason.TOO_MANY_INSTRUMENTS, f"{instrument.exchange} {instrument.symbol} {detail}"
         return None
 
 

@@ -21,11 +21,12 @@ from aiokafka.record.util import calc_crc32c
 from numpy.typing import NDArray
 
 from streams.codec.batch import ROOM, Slices
+from streams.codec.reader import Malformed, read_long
 from streams.codec.varint import Buffer, Cursor, long_column
 
 Ints = NDArray[np.int64]
 _MISFIT = "the records of a batch are not as long as they say"
-_SEVEN_BITS, _FOURTEEN_BITS, _NULL = 0x7F, 0x3FFF, -1
+_SEVEN_BITS, _NULL = 0x7F, -1
 #: Base offset, length of what follows; epoch of the leader, version, CRC, attributes, last offset, first and last time,
 #: producer and its epoch, first sequence number, count. Offsets and times of records are relative to the first.
 _HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -191,28 +192,19 @@ def _places(payload: bytes, count: int) -> tuple[list[int], list[int]]:
     at = 0
     try:
         for _ in range(count):
-            size = payload[at]
-            at += 1
-            if size > _SEVEN_BITS:
-                size = size & _SEVEN_BITS | payload[at] << 7
-                at += 1
-                if size > _FOURTEEN_BITS:
-                    size, at = _long(payload, size & _FOURTEEN_BITS, at)
-            size >>= 1  # zigzag, and never negative
+            # Nearly all have one octet or two, and a call for each would be dearer than all the rest.
+            size, more = payload[at], payload[at + 1]
+            if size <= _SEVEN_BITS:
+                size, at = size >> 1, at + 1
+            elif more <= _SEVEN_BITS:
+                size, at = (size & _SEVEN_BITS | more << 7) >> 1, at + 2
+            else:
+                size, at = read_long(payload, at)
             begins.append(at)
             sizes.append(size)
             at += size
-    except IndexError:
+    except (IndexError, Malformed):
         at = -1
     if at != len(payload):
         raise CorruptRecordException(_MISFIT)
     return begins, sizes
-
-
-def _long(payload: bytes, size: int, at: int) -> tuple[int, int]:
-    """Return an integer of which two bytes are read, and where it ends."""
-    shift = 14
-    while (octet := payload[at]) > _SEVEN_BITS:
-        size |= (octet & _SEVEN_BITS) << shift
-        shift, at = shift + 7, at + 1
-    return size | octet << shift, at + 1
