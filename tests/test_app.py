@@ -8,7 +8,7 @@ import pytest
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from streams import app, rules
+from streams import app, rules, topics
 from streams.core.events import Scope
 from streams.settings import Settings
 
@@ -60,3 +60,12 @@ def test_each_scope_has_its_own_thresholds():
         shard.context.flow_age_ms_max,
         shard.context.instruments_max,
     )
+
+
+@pytest.mark.parametrize("lacking", ["cascades", "dead-letters", "feed-status", "streams-state-changelog"])
+def test_a_worker_does_not_start_without_a_topic_that_it_writes(lacking):
+    settings = Settings(app_id="streams")
+    found = {topic.name: topic.partitions for topic in topics.declared("streams") if topic.name != lacking}
+
+    with pytest.raises(ValueError, match=f"has no topic {lacking}: run `streams topics apply`"):
+        app.stages(settings, found, None, None)

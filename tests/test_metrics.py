@@ -253,6 +253,9 @@ def test_how_far_an_exchange_is_behind_is_the_most_of_all_partitions():
     _, registry = metrics_of(owners)
 
     assert 1.5 == value(registry, "exchange_behind_seconds", exchange="okx")
+    owners.owned.clear()  # nobody here knows it any more
+
+    assert value(registry, "exchange_behind_seconds", exchange="okx") is None
 
 
 def test_a_unit_that_comes_back_counts_on():

@@ -90,11 +90,11 @@ class Market:
         self.unit.handle(batch_of(SNAPSHOTS, 0, records))
         self.offset += len(messages)
 
-    def said(self):
+    def said(self, scope="MARKET"):
         flush = self.unit.cut()
         self.rows |= dict(flush.rows)
         records = [reader().read(each.value) for each in flush.messages if each.topic == CASCADES]
-        return [record for record in records if record["scope"] == "MARKET"]
+        return [record for record in records if record["scope"] == scope]
 
     def restart(self):
         self.unit = Exchanges(RULES, 5_000, encoder(), DESCRIBER)
@@ -105,10 +105,10 @@ def context(asset, at, **around):
     return f"\x1fx{asset}".encode(), codec.json_row(moment(asset, at, **around))
 
 
-def sold(at_ms, usd=2_000):
+def sold(at_ms, usd=2_000, exchange="okx"):
     sums = np.array([[usd * 1_000_000, 0, 1, 0]])
     cells = Cells(np.ones(1, np.int64), np.array([at_ms // 1000]), sums, sums[:, 0])
-    return b"\x1fg0", codec.growth_row(["okx"], cells)
+    return b"\x1fg0", codec.growth_row([exchange], cells)
 
 
 def clock(at_ms):
@@ -183,3 +183,13 @@ def test_the_moment_of_an_onset_is_told_as_it_was_then_however_late_the_flush():
     assert [32_000_000_000_000, 0] == onset["usd"]
     assert 0.0001 * 3 * 365 == pytest.approx(onset["LONG"]["funding"][0])
     assert now["LONG"]["funding"] is None  # two days ahead of it
+
+
+def test_an_exchange_of_the_markets_name_ends_its_cascade_after_a_restart():
+    market = Market()
+    market.hear(sold(T0, exchange="okx"), sold(T0, exchange="ALL"), clock(T0 + MINUTE))
+    market.said()
+    market.restart()
+    market.hear(sold(T0 + 70 * MINUTE, usd=1), clock(T0 + 80 * MINUTE))
+
+    assert "SUBSIDED" in [record["phase"] for record in market.said("EXCHANGE") if record["key"] == "ALL"]

@@ -188,6 +188,28 @@ def test_an_open_cascade_is_its_last_message_with_the_totals_of_now():
     assert "BTC" == found["MARKET"]["context"]["asset"]
 
 
+def test_a_silent_feed_is_stale_in_open_cascades_too():
+    owners = owners_of(world(log({"usd": 2e6}, {"usd": 1.0, "at": MINUTE})))
+
+    def coverage():
+        return {each["coverage"] for found in rows(owners, "/api/cascades") for each in found["exchanges"]}
+
+    assert "STALE" not in coverage()
+    unit = owners.owned["app-market-changelog", 0].unit
+    unit.stale = frozenset(unit.present())
+
+    assert {"STALE"} == coverage()
+
+
+def test_an_exchange_that_is_ahead_of_the_markets_clock_is_no_part_of_it_here_either(small):
+    unit = small.owned["app-market-changelog", 0].unit
+    unit.market.row("kraken")
+    (market,) = rows(small, "/api/windows?scope=MARKET")
+
+    assert "kraken" not in unit.present()
+    assert {"exchange": "kraken", "coverage": "ABSENT"} in market["coverage"]
+
+
 def test_asking_for_cascades_changes_none():
     made = world(log({"usd": 2e6}, {"usd": 1.0, "asset": "ETH", "at": 20 * MINUTE}))
     owners = owners_of(made)
