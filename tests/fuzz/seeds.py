@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.codec.builders import T, avro, funding, liquidation
+from tests.codec.builders import T, avro, exchange_flow, funding, liquidation, open_interest, quote
 from tests.fuzz.inputs import ASSETS, KINDS, framed, records, written
 from tests.fuzz.targets import IDS, SHAPES, again
 
@@ -47,7 +47,8 @@ def units() -> list[bytes]:
     every = {topic: [avro(record, topic) for record in records(topic)] for topic in KINDS}
     mixed = b"".join(framed(topic, value) for topic in KINDS for value in every[topic][:2])
     single = [bytes([how]) + framed(topic, value) for topic in KINDS for value in every[topic] for how in (0, 255)]
-    stories = [forced("LLLLLL"), forced("SSLSSS"), forced("LLLLLL", apart_ms=400_000), crowded()]
+    sales = [forced("LLLLLL"), forced("SSLSSS"), forced("LLLLLL", apart_ms=400_000)]
+    stories = [*sales, *map(crowded, (8, 24, 740)), surrounded(), *map(strangers, KINDS), many_days()]
     return [*single, *(bytes([how]) + story for story in (mixed, *stories) for how in HOW)]
 
 
@@ -69,15 +70,49 @@ def forced(sides: str, apart_ms: int = 1_500) -> bytes:
     return b"".join(found)
 
 
-def crowded() -> bytes:
-    """Return four days of high rates, and what they were behind: a position that is crowded, and no longer."""
-    rates = [0.002] * 9 + [-0.002] * 3
+def crowded(hours: int) -> bytes:
+    """Return high rates and what they were behind, so far apart: a position that is crowded, and no longer."""
+    rates, step = [0.001, 0.002, 0.003] * 3 + [-0.002] * 3, hours * 3_600_000
     values = [
-        funding(funding_rate=rate, event_time=T + 28_800_000 * number, next_funding_time=T + 28_800_000 * (number + 1))
+        funding(funding_rate=rate, event_time=T + step * number, next_funding_time=T + step * (number + 1))
         for number, rate in enumerate(rates)
     ]
     return b"".join(framed("funding", avro({**each, "ingest_time": each["event_time"]}, "funding"), stamp=7)
                     for each in values)  # fmt: skip
+
+
+def strangers(topic: str) -> bytes:
+    """Return twelve records, each of another symbol and exchange: more than a partition takes."""
+    return b"".join(
+        framed(topic, avro(record, topic), stamp=7)
+        for number in range(12)
+        for record in [{**records(topic)[0], "symbol": f"BTC{number}", "exchange": f"x{number}"}]
+    )
+
+
+def surrounded() -> bytes:
+    """Return open interest, quotes and flows with sales between them: a cascade with a context, and what was after."""
+    minute = 60_000
+    before = [("open-interest", open_interest(event_time=T - 60 * minute, ingest_time=T))]
+    before += [("open-interest", open_interest(event_time=T - minute, ingest_time=T, open_interest=99_000.0))]
+    before += [("quotes", quote(event_time=T - at * minute, ingest_time=T, mark_price=8e4 + at)) for at in (3, 2, 1)]
+    before += [("exchange-flows", exchange_flow(period_start=T - 90 * minute, period_end=T - 30 * minute))]
+    after = [("open-interest", open_interest(event_time=T + minute, ingest_time=T + minute, open_interest=50_000.0))]
+    after += [("quotes", quote(event_time=T + minute, ingest_time=T + minute, bid_price=79_000.0))]
+    sales = [
+        liquidation(quantity=500.0, price=8e4 - second, liquidation_id=str(second), event_time=at, ingest_time=at)
+        for second, at in ((second, T + 1_000 * second) for second in (1, 2, 3, 3_600))
+    ]
+    forced_ = [("liquidations", sale) for sale in sales]
+    told = [*before, *forced_[:3], *after, forced_[3]]
+    return b"".join(framed(topic, avro(record, topic), stamp=7) for topic, record in told)
+
+
+def many_days() -> bytes:
+    """Return one sale in each of twelve months: all that expires, expires."""
+    times = [T + 31 * 86_400_000 * number for number in range(12)]
+    sales = [liquidation(event_time=at, ingest_time=at, liquidation_id=str(at), quantity=100.0) for at in times]
+    return b"".join(framed("liquidations", avro(each), stamp=7) for each in sales)
 
 
 SEEDS = {"columns": columns, "reader": reader, "as_json": as_json, "units": units}
