@@ -15,15 +15,11 @@ from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.core.context_rule import DAY_MS, HOUR_MS, NUMBER_MAX, ContextRule
-from streams.core.errors import InvalidEvent, Reason
 from streams.core.history import ROW_VERSION, Histories, rank, row_body
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
     from streams.core.events import ExchangeFlow
-
-#: Exchanges of one asset: they are one row, which must fit into a batch.
-EXCHANGES_MAX = 200
 
 
 class _Period(NamedTuple):
@@ -73,7 +69,9 @@ class FlowContext:
             return
         latest = self._assets.get(flow.asset, {}).get(flow.exchange)
         if latest is None:
-            self._admit(flow)
+            known = len(self._assets.get(flow.asset, ()))
+            self._rule.admit(f"flows of {flow.asset} on {flow.exchange}", self._count, known)
+            self._count += 1
         elif newest <= latest:
             return
         periods = self._assets.setdefault(flow.asset, {})
@@ -116,18 +114,6 @@ class FlowContext:
         if name not in self._assets:
             return None
         return bytes((ROW_VERSION,)) + json.dumps(self._assets[name], separators=(",", ":"), sort_keys=True).encode()
-
-    def _admit(self, flow: ExchangeFlow) -> None:
-        if self._count >= self._rule.instruments_max:
-            detail = (
-                f"flows of {flow.asset} on {flow.exchange}: the context of a partition takes "
-                f"at most instruments_max={self._rule.instruments_max} pairs of asset and exchange"
-            )
-            raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, detail)
-        if len(self._assets.get(flow.asset, ())) >= EXCHANGES_MAX:
-            detail = f"flows of {flow.asset} on {flow.exchange}: an asset has at most {EXCHANGES_MAX} exchanges"
-            raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, detail)
-        self._count += 1
 
     def _sample(self, name: str, periods: dict[str, _Period]) -> None:
         newest_ms = max(period.end_ms for period in periods.values())

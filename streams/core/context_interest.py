@@ -14,7 +14,6 @@ from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.core.context_rule import HOUR_MS, MINUTE_MS, NUMBER_MAX, ContextRule
-from streams.core.errors import InvalidEvent, Reason
 from streams.core.history import ROW_VERSION, Histories, row_body
 from streams.core.reading import Reading
 
@@ -70,7 +69,8 @@ class InterestContext:
         key = f"{exchange}|{symbol}"
         held = self._assets.get(asset, {}).get(key)
         if held is None:
-            self._admit(key)
+            self._rule.admit(f"open interest of {key}", self._count, len(self._assets.get(asset, ())))
+            self._count += 1
         elif newest <= held:
             return
         elif newest.time_ms // STEP_MS != held.time_ms // STEP_MS:
@@ -132,15 +132,6 @@ class InterestContext:
         if name not in self._assets:
             return None
         return bytes((ROW_VERSION,)) + json.dumps(self._assets[name], separators=(",", ":"), sort_keys=True).encode()
-
-    def _admit(self, key: str) -> None:
-        if self._count >= self._rule.instruments_max:
-            detail = (
-                f"open interest of {key}: the context of a partition takes "
-                f"at most instruments_max={self._rule.instruments_max} instruments"
-            )
-            raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, detail)
-        self._count += 1
 
     def _held_at(self, asset: str, key: str, at_ms: int) -> _Held | None:
         held, oldest_ms = self._assets.get(asset, {}).get(key), at_ms - self._rule.open_interest_age_ms_max

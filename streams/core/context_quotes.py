@@ -20,12 +20,11 @@ import numpy as np
 
 from streams.core.context_quoted import AssetQuotes, Closed
 from streams.core.context_rule import DAY_MS, HOUR_MS, MINUTE_MS, NUMBER_MAX, ContextRule
-from streams.core.errors import InvalidEvent, Reason
 from streams.core.history import Histories, Samples, rank, realised_volatility
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
-    from streams.core.events import Instrument, Quote
+    from streams.core.events import Quote
 
 
 class Spread(NamedTuple):
@@ -81,15 +80,17 @@ class QuoteContext:
             return
         instrument = quote.instrument
         asset = self._assets.get(instrument.asset)
-        if self._count >= self._rule.instruments_max:
-            self._refuse_a_new_one(instrument, asset)
+        seen = asset.quoted.get(instrument) if asset else None
+        if seen is None:
+            known = len(asset.quoted) if asset else 0
+            self._rule.admit(f"quotes of {instrument.exchange} {instrument.symbol}", self._count, known)
         minute = time_ms // MINUTE_MS
         if asset is None or minute != asset.minute:
             asset = self._turned(instrument.asset, asset, minute)
             if asset is None:
                 return
+            seen = asset.quoted.get(instrument)  # what is known may have expired
         newest = (time_ms, price, (ask - bid) / mid, mark is not None)
-        seen = asset.quoted.get(instrument)
         if seen is None:
             self._count += 1
             self._assets[instrument.asset] = asset
@@ -162,15 +163,6 @@ class QuoteContext:
             self._sample_volatility(name, asset.minute // 60 + 1)
         asset.minute = minute
         return asset
-
-    def _refuse_a_new_one(self, instrument: Instrument, asset: AssetQuotes | None) -> None:
-        if asset is not None and instrument in asset.quoted:
-            return
-        detail = (
-            f"quotes of {instrument.exchange} {instrument.symbol}: the context of a partition takes "
-            f"at most instruments_max={self._rule.instruments_max} instruments"
-        )
-        raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, detail)
 
     def _close(self, name: str, asset: AssetQuotes) -> None:
         minute = asset.minute

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from streams.core.errors import InvalidEvent, Reason
+
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 #: A price or a number of coins at or above this is a mistake of units and says nothing.
 NUMBER_MAX = 1e30
+
+#: Instruments of one asset with quotes or with open interest, exchanges with flows: they are one row of the state,
+#: written whenever one of them changes.
+OF_ASSET_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +80,20 @@ class ContextRule:
     def kept_ms(self) -> int:
         """How long minute samples and the latest values are kept behind the newest input, in milliseconds."""
         return self.window_ms + self.lag_ms_max
+
+    def admit(self, what: str, known: int, of_asset: int) -> None:
+        """Let a new instrument in beside so many of the partition, and so many of its asset.
+
+        Raises
+        ------
+        InvalidEvent
+            If it is one too many.
+
+        """
+        if known >= self.instruments_max:
+            detail = f"{what} would be number {known + 1} of this partition; STREAMS_INSTRUMENTS_MAX is {known}"
+        elif of_asset >= OF_ASSET_MAX:
+            detail = f"{what} would be number {of_asset + 1} of its asset; there may be {OF_ASSET_MAX}"
+        else:
+            return
+        raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, detail)

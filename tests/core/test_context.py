@@ -6,7 +6,7 @@ import math
 import pytest
 
 from streams.core.context import Before, ContextRule, ContextTracker
-from streams.core.context_flows import EXCHANGES_MAX
+from streams.core.context_rule import OF_ASSET_MAX
 from streams.core.errors import InvalidEvent, Reason
 from streams.core.reading import Reading
 from tests.core.context_builders import DAY, HOUR, MINUTE, SECOND, SHORT, T, fed, flow, interest, minutes, quote
@@ -223,14 +223,22 @@ def test_what_was_before_survives_json():
     ],
 )
 def test_one_more_than_the_limit_is_refused_and_the_known_ones_go_on(known, refused):
-    with pytest.raises(InvalidEvent, match="at most instruments_max=1 ") as caught:
+    with pytest.raises(InvalidEvent, match="number 2 of this partition; STREAMS_INSTRUMENTS_MAX is 1") as caught:
         fed(known, known, refused, rule=ContextRule(instruments_max=1))
 
     assert caught.value.reason == Reason.TOO_MANY_INSTRUMENTS
 
 
-def test_an_asset_has_so_many_exchanges_and_no_more():
-    known = [flow(T, 1.0, f"e{number}") for number in range(EXCHANGES_MAX)]
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda name: quote(T, exchange=name),
+        lambda name: interest(T, 1.0, name),
+        lambda name: flow(T, 1.0, name),
+    ],
+)
+def test_an_asset_is_one_row_and_has_so_many_and_no_more(make):
+    known = [make(f"e{number}") for number in range(OF_ASSET_MAX)]
 
-    with pytest.raises(InvalidEvent, match="an asset has at most 200 exchanges"):
-        fed(*known, known[0], flow(T, 1.0, "one more"))
+    with pytest.raises(InvalidEvent, match="number 2001 of its asset; there may be 2000"):
+        fed(*known, known[0], make("one more"))

@@ -222,7 +222,7 @@ def test_the_limit_holds_after_a_restart(known, refused):
     table, rule = {}, ContextRule(instruments_max=1)
     write(table, fed(known, rule=rule))
 
-    with pytest.raises(InvalidEvent, match="instruments_max=1"):
+    with pytest.raises(InvalidEvent, match="STREAMS_INSTRUMENTS_MAX is 1"):
         take(restored(table, rule), refused)
 
 
