@@ -36,18 +36,18 @@ def samples(unit: Unit, symbols: frozenset[str]) -> Iterator[Sample]:
             yield "episode_usd", usd, (episode.name, episode.date, window, confirmed)
         return
     assert isinstance(unit, Shard), unit
-    for asset, side, grade in unit.crowding.running():
+    for asset, side, grade in unit.crowding.running(current.clock_of(unit) or 0):
         yield "asset_crowded", 1.0, (asset, side.name, grade)
     yield from _listed(unit, symbols)
 
 
 def _listed(unit: Shard, symbols: frozenset[str]) -> Iterator[Sample]:
     assets = set()
-    for (exchange, symbol, asset), rate in unit.crowding.rates_in_force():
+    clock_ms = current.clock_of(unit)
+    for (exchange, symbol, asset), rate in unit.crowding.rates_in_force(clock_ms or 0):
         if symbol in symbols:
             assets.add(asset)
             yield "symbol_funding_annualised", rate, (exchange, symbol)
-    clock_ms = current.clock_of(unit)
     for asset in sorted(assets):
         funding = unit.crowding.reading(asset, clock_ms or 0)
         if funding is not None:

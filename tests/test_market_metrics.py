@@ -50,7 +50,7 @@ def test_the_funding_of_listed_symbols_and_of_their_assets_is_shown(made):
 def test_a_percentile_is_shown_once_there_is_history(made):
     unit = made.shards[0].unit
     unit.crowding = Crowding(QUICK)
-    for record in hourly([0.1] * 24 * 4 + [2.0], start=START - 4 * 24 * HOUR):
+    for record in hourly([0.1] * 24 * 4 + [2.0], start=START - (4 * 24 - 3) * HOUR):
         unit.crowding.step(record)
 
     assert 100.0 == samples(unit, "BTCUSDT")["asset_funding_percentile", ("BTC",)]

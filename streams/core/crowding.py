@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Record = dict[str, Any]
+#: What is running ends when its asset has been without a rate for so long by the clocks of the others.
+_ENDED_MS = 7 * DAY_MS
 
 
 def _without_headline(_: Record) -> str:
@@ -136,11 +138,11 @@ class Crowding:
             Base asset.
         at_ms
             When it is asked for; the age is from the asset's newest record to this. Nothing is known where the asset
-            is an hour or more ahead of it: what its rate was then is not remembered.
+            is an hour or more ahead of it (what its rate was then is not remembered), or where all its rates are stale.
 
         """
-        found = self._assets.get(asset)
-        if found is None or found.clock_ms < 0 or found.clock_ms - at_ms >= HOUR_MS:
+        found = self._known(asset, at_ms)
+        if found is None:
             return None
         value = found.series.value if found.series.hours else found.rate_in_force()
         if value is None:
@@ -149,25 +151,34 @@ class Crowding:
         return Reading(value / NANO, percentile, max(0, at_ms - found.clock_ms))
 
     def crowded(self, asset: str, side: PositionSide, at_ms: int) -> tuple[str, int] | None:
-        """Return the grade that is running for an asset's side and since when (ms); None if none was at a moment."""
-        found = self._assets.get(asset)
+        """Return the grade that is running for an asset's side and since when (ms); None if none was at a moment.
+
+        None too where ``reading`` knows nothing.
+        """
+        found = self._known(asset, at_ms)
         running = found.series.running if found else None
         if running is None or running.side is not side or running.started_ms > at_ms:
             return None
         return GRADES[running.grade - 1], running.started_ms
 
-    def running(self) -> Iterator[tuple[str, PositionSide, str]]:
-        """Yield asset, side and grade of what is running on assets."""
+    def _known(self, name: str, at_ms: int) -> Asset | None:
+        """Return an asset that had a rate in force at a moment, unless it is too far ahead of it to say which."""
+        found = self._assets.get(name)
+        known = found is not None and 0 <= found.clock_ms < at_ms + HOUR_MS and found.knows_a_rate_after(at_ms)
+        return found if known else None
+
+    def running(self, at_ms: int) -> Iterator[tuple[str, PositionSide, str]]:
+        """Yield asset, side and grade of what is running on assets of which a rate is in force at a moment."""
         for name, asset in self._assets.items():
             running = asset.series.running
-            if running is not None:
+            if running is not None and asset.knows_a_rate_after(at_ms):
                 yield name, running.side, GRADES[running.grade - 1]
 
-    def rates_in_force(self) -> Iterator[tuple[Identity, float]]:
-        """Yield each instrument whose rate is in force at its asset's clock, and that rate, annualised."""
+    def rates_in_force(self, at_ms: int) -> Iterator[tuple[Identity, float]]:
+        """Yield each instrument whose rate is in force at a moment and its asset's clock, and that rate, annualised."""
         for asset in self._assets.values():
             for identity, member in asset.members.items():
-                if member.rate.valid_until_ms > asset.clock_ms:
+                if member.rate.valid_until_ms > max(asset.clock_ms, at_ms):
                     yield identity, member.rate.annualised / NANO
 
     @property
@@ -210,9 +221,11 @@ class Crowding:
         if to_ms // DAY_MS > self._day:
             self._day = to_ms // DAY_MS
             for each in list(self._assets.values()):
+                # One that was delisted never speaks again: the others say that its time is over.
+                if each is not asset and not each.knows_a_rate_after(to_ms - _ENDED_MS):
+                    records += self._end(each)
                 self._forget_before(each, to_ms - self.rule.history_days_max * DAY_MS)
-                # One that was delisted never speaks again; what is running has still to end.
-                if each is not asset and not each.members and each.series.running is None:
+                if each is not asset and not each.members:
                     self._forget(each)
                     del self._assets[each.identity[0]]
         asset.clock_ms = max(asset.clock_ms, to_ms)
@@ -246,13 +259,21 @@ class Crowding:
         series.history.changed.clear()
         return [self._record(owner, change, parts, end_ms) for change in changes]
 
+    def _end(self, asset: Asset) -> list[Record]:
+        """End what is running on an asset of which no rate is in force any more."""
+        stale_ms = max((member.rate.valid_until_ms for member in asset.members.values()), default=asset.clock_ms)
+        end_ms, records = _hour_of(stale_ms) + HOUR_MS, list[Record]()
+        for owner in (*asset.members.values(), asset):
+            if owner.series.running is not None:
+                records += self._close_series(owner, None, [], end_ms)
+        return records
+
     def _forget_before(self, asset: Asset, oldest_ms: int) -> None:
         for member in [member for member in asset.members.values() if member.rate.event_time_ms < oldest_ms]:
-            if member.series.running is None or asset.clock_ms >= oldest_ms:
-                self._forget(member)
-                self._dirty[Key("r", member.identity)] = None
-                self._exchanges[member.identity[0]] -= 1
-                del asset.members[member.identity]
+            self._forget(member)
+            self._dirty[Key("r", member.identity)] = None
+            self._exchanges[member.identity[0]] -= 1
+            del asset.members[member.identity]
         self._exchanges += Counter()  # without those that have none left
 
     def _forget(self, owner: Asset | Member) -> None:

@@ -122,6 +122,10 @@ class Asset:
         """Say whether closing the hour that ends at this time can change anything."""
         return any(member.rate.valid_until_ms >= end_ms or member.series.hours for member in self.members.values())
 
+    def knows_a_rate_after(self, at_ms: int) -> bool:
+        """Say whether a rate is in force behind a moment."""
+        return any(member.rate.valid_until_ms > at_ms for member in self.members.values())
+
     def rate_in_force(self) -> int | None:
         """Return the mean of the rates in force at the clock, None where all are too old."""
         rates = [(member, member.rate) for member in self.members.values()]

@@ -172,10 +172,16 @@ def _context(unit: Shard | Exchanges, state: CascadeState, phase: Phase, at_ms: 
 
 
 def crowded(unit: Unit) -> Iterator[Record]:
-    """Yield a unit's running crowded positions as messages with the figures of the last closed hour."""
+    """Yield a unit's running crowded positions as messages with the figures of the last closed hour.
+
+    Where no rate of an asset is in force nothing is known to be running.
+    """
     if not isinstance(unit, Shard):
         return
+    clock_ms = unit.fold.clock_ms or 0
     for _, asset in sorted(unit.crowding._assets.items()):  # noqa: SLF001 - Crowding should offer this itself
+        if not asset.knows_a_rate_after(clock_ms):
+            continue
         members = [member for member in asset.members.values() if member.series.hours]
         parts = [Part(member, member.series.value, member.rate.weight) for member in members]
         owners: list[tuple[Asset | Member, list[Part]]] = [(asset, weigh(parts))]

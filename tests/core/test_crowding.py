@@ -209,10 +209,42 @@ def test_the_headline_is_made_of_the_whole_record():
 def test_assets_have_clocks_of_their_own():
     crowding = Crowding(QUICK)
     run(hourly([CROWDED] * 2), crowding=crowding)
-    run([funding(START + 50 * DAY, BASE, asset="ETH")], crowding=crowding)
+    run([funding(START + 7 * DAY, BASE, asset="ETH")], crowding=crowding)
 
     assert crowding.crowded("BTC", PositionSide.LONG, START + 2 * HOUR) == ("CROWDED", START + 2 * HOUR)
     assert crowding.crowded("BTC", PositionSide.LONG, START + 2 * HOUR - 1) is None
+
+
+def test_what_runs_on_an_asset_that_never_speaks_again_is_ended_by_the_others():
+    crowding = Crowding(QUICK)
+    started = run(hourly([CROWDED] * 2), crowding=crowding)
+    ended = run([funding(START + 9 * DAY, BASE, asset="ETH")], crowding=crowding)
+
+    assert [(record["scope"], record["phase"]) for record in ended] == [("INSTRUMENT", "ENDED"), ("ASSET", "ENDED")]
+    assert [record["crowded_id"] for record in ended] == [record["crowded_id"] for record in started]
+    assert ended[1]["event_time"] == ended[1]["ended"] == START + 5 * HOUR  # two intervals and an hour of none
+    assert run([funding(START + 10 * DAY, BASE, asset="ETH")], crowding=crowding) == []
+
+
+def test_where_no_rate_is_in_force_nothing_is_known():
+    crowding = Crowding(QUICK)
+    run(hourly([CROWDED] * 2), crowding=crowding)
+    stale = START + 4 * HOUR
+
+    assert crowding.reading("BTC", stale - 1) is not None
+    assert crowding.crowded("BTC", PositionSide.LONG, stale - 1) is not None
+    assert [*crowding.running(stale - 1)], [*crowding.rates_in_force(stale - 1)]
+    assert crowding.reading("BTC", stale) is None
+    assert crowding.crowded("BTC", PositionSide.LONG, stale) is None
+    assert [*crowding.running(stale), *crowding.rates_in_force(stale)] == []
+
+
+def test_a_grade_of_an_asset_that_is_an_hour_ahead_is_not_known():
+    crowding = Crowding(QUICK)
+    run(hourly([CROWDED] * 4), crowding=crowding)
+
+    assert crowding.crowded("BTC", PositionSide.LONG, START + 3 * HOUR + 1) is not None
+    assert crowding.crowded("BTC", PositionSide.LONG, START + 3 * HOUR) is None
 
 
 def test_what_is_running_is_known_by_side():

@@ -21,7 +21,8 @@ from tests.simulation.world import Schedule, World
 from tests.web.worker import MINUTE, Owners, log, owners_of, world
 
 HOUR = 3_600_000
-T1 = 1_700_006_400_000
+#: Three days before the liquidations: rates of every eighth hour reach up to them.
+T1 = generate.T0 - 3 * 24 * HOUR
 
 
 def asked(owners, *paths, method="GET", headers=None):
@@ -273,10 +274,20 @@ def test_crowded_positions_that_run_are_their_last_message():
     assert [("INSTRUMENT", "okx|BTCUSDT")] == keys(rows(owners_of(made), "/api/crowded?exchange=okx"))
 
 
+def test_what_was_crowded_when_its_funding_fell_silent_is_not_known_to_run():
+    made = world(log({"usd": 10.0}))
+    for number in range(9):
+        time = T1 + (number - 4) * 8 * HOUR
+        instrument = Instrument("binance", "BTCUSDT", "BTC")
+        made.shards[0].unit.crowding.step(Funding(instrument, 0.001, 8.0, None, None, None, None, time, time))
+
+    assert [] == rows(owners_of(made), "/api/crowded")
+
+
 def test_a_crowded_position_whose_grade_has_changed_says_so():
     made = world(log({"usd": 10.0}))
-    for number in range(12):
-        rate = 0.0004 if number < 8 else 0.001
+    for number in range(-3, 9):
+        rate = 0.0004 if number < 5 else 0.001
         time = T1 + number * 8 * HOUR
         instrument = Instrument("binance", "BTCUSDT", "BTC")
         made.shards[0].unit.crowding.step(Funding(instrument, rate, 8.0, None, None, None, None, time, time))
