@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -145,16 +146,16 @@ def build(settings: Settings) -> engine.Job:
     built = engine.build(kinds, job, options, registry)
     for stage in kinds:
         register(built, stage)
-    serve(settings, built)
+    serve(settings, built, kinds[0].sources)
     return built
 
 
-def serve(settings: Settings, job: engine.Job) -> None:
+def serve(settings: Settings, job: engine.Job, inputs: Sequence[str]) -> None:
     """Put metrics, health and the API on Faust's web server."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     lateness_ms = {LIQUIDATIONS: settings.lateness_ms, SNAPSHOTS: settings.market_lateness_ms}
-    metrics = Metrics(job.owners, registry, settings.symbols_allowed, lateness_ms)
+    metrics = Metrics(job.owners, registry, settings.symbols_allowed, lateness_ms, inputs)
     pulse = Pulse(metrics.loop_delay.observe)
     pages = Pages(Health(job.owners, pulse, lambda: job.crashed, settings.stuck_ms / 1000), registry)
     served: web.Application = job.web.web_app  # type: ignore[attr-defined]  # the driver is aiohttp's

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from streams import market_metrics
+from streams.core.errors import Reason
 from streams.core.events import PositionSide, Scope, to_usd
 from streams.core.windows import WINDOWS
 from streams.engine import lag
@@ -81,6 +82,8 @@ class Metrics(Collector):
         Symbols with totals of their own.
     lateness_ms
         By topic: how far a watermark is behind its clock.
+    inputs
+        Topics whose counters begin at 0: of one that is born with its first burst, Prometheus sees no increase.
     lags
         Returns the records that wait, by (topic, partition).
     now
@@ -94,12 +97,14 @@ class Metrics(Collector):
         registry: CollectorRegistry,
         symbols: frozenset[str] = frozenset(),
         lateness_ms: Mapping[str, int] | None = None,
+        inputs: Sequence[str] = (),
         lags: Callable[[Owners], Mapping[Any, int]] = lag.lags,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.owners = owners
         self.symbols = symbols
         self.lateness_ms = lateness_ms or {}
+        self.unread = _unread(inputs)
         self.lags = lags
         self.now = now
 
@@ -132,7 +137,7 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return every family with the values of this moment."""
         shown = _Shown()
-        shown.counters(self.owners.tallies.values())
+        shown.counters([self.unread, *self.owners.tallies.values()])
         shown.add("ready", float(self.owners.ready))
         shown.add("recoveries", self.owners.recoveries)
         lags = self.lags(self.owners)
@@ -164,6 +169,12 @@ class Metrics(Collector):
 def stage_of(owned: Owned) -> str:
     """Return the short name of a kind of unit: ``state`` or ``market``."""
     return owned.stage.changelog.removesuffix("-changelog").rpartition("-")[2]
+
+
+def _unread(inputs: Sequence[str]) -> Tally:
+    none = dict.fromkeys(inputs, 0)
+    refused = {(topic, reason.value): 0 for topic in inputs for reason in Reason}
+    return Tally(Counter(none), Counter(none), Counter(none), Counter(none), Counter(refused))
 
 
 def _families() -> dict[str, Metric]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from types import SimpleNamespace
 
 import pytest
+from aiohttp import web
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from streams import app, rules, topics
 from streams.core.events import Scope
 from streams.settings import Settings
+from tests.web.worker import Owners
 
 LOGIN = {"sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "ann", "sasl_password": "correct horse"}
 
@@ -69,3 +73,14 @@ def test_a_worker_does_not_start_without_a_topic_that_it_writes(lacking):
 
     with pytest.raises(ValueError, match=f"has no topic {lacking}: run `streams topics apply`"):
         app.stages(settings, found, None, None)
+
+
+def test_the_counters_of_what_it_reads_are_served_before_a_record_is_read():
+    job = SimpleNamespace(owners=Owners(ready=False), crashed=False, web=SimpleNamespace(web_app=web.Application()))
+
+    app.serve(Settings(), job, ("liquidations", "quotes"))
+
+    (page,) = [each.handler for each in job.web.web_app.router.routes() if each.resource.canonical == "/metrics"][:1]
+    text = asyncio.run(page(SimpleNamespace(headers={}))).body.decode()
+    assert 'streams_records_consumed_total{topic="quotes"} 0.0' in text
+    assert 'streams_records_dead_lettered_total{reason="wrong_key",topic="quotes"} 0.0' in text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from types import SimpleNamespace
 
 import pytest
 from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest
 
+from streams.core.errors import Reason
 from streams.core.events import PositionSide
 from streams.engine import lag
 from streams.engine.owned import Owned, Stage
@@ -76,6 +78,20 @@ def test_each_dead_letter_is_counted_under_its_reason(random_world):
     for reason in set(written):
         counted = value(registry, "records_dead_lettered_total", topic="liquidations", reason=reason)
         assert written.count(reason) == counted
+
+
+def test_each_reason_of_each_input_is_there_before_its_first_dead_letter():
+    made = small_world(log({"usd": 10.0}))
+    made.shards[0].unit.tally.refused["liquidations", "too_old"] = 800
+
+    _, registry = metrics_of(owners_of(made), inputs=("liquidations", "quotes"))
+
+    for topic, reason in product(("liquidations", "quotes"), Reason):
+        counted = value(registry, "records_dead_lettered_total", topic=topic, reason=reason)
+        assert counted == (800.0 if (topic, reason) == ("liquidations", "too_old") else 0.0)
+    for name in ("consumed", "aggregated", "late", "duplicate"):
+        assert 0.0 == value(registry, f"records_{name}_total", topic="quotes")
+    assert 1.0 == value(registry, "records_consumed_total", topic="liquidations")
 
 
 def test_each_message_of_a_cascade_is_counted(random_world):
