@@ -67,6 +67,7 @@ FLUSHED = f'streams_last_flush_age_seconds{{{ONE}, stage="state", partition="0"}
 FULL = f'streams_exchange_coverage{{{ONE}, exchange="bybit", coverage="FULL"}}'
 STALE = f'streams_exchange_coverage{{{ONE}, exchange="bybit", coverage="STALE"}}'
 MARKET = f'streams_units_owned{{{ONE}, stage="market"}}'
+UNITS = MARKET.replace("market", "state")
 CASCADE = f'streams_cascades_open{{{ONE}, scope="%s", position_side="LONG"}}'
 CROWDED = f'streams_asset_crowded{{{ONE}, asset="BTC", position_side="LONG", grade="%s"}}'
 THERE = {"job": "liquidation-streams"}
@@ -130,6 +131,31 @@ CASES = [
         {clock("liquidations"): always(161), clock("pane-snapshots"): always(100)},
         {clock("liquidations"): always(160), clock("pane-snapshots"): always(100)},
         THERE,
+    ),
+    # The market's own topic goes on: silence moves its time.
+    Case(
+        "StreamsNoInput",
+        {UNITS: always(1), FUNDING: always(9), consumed("pane-snapshots"): counts(1)},
+        {UNITS: always(1), FUNDING: counts(1)},
+        THERE,
+    ),
+    # Whoever owns nothing has nothing to read.
+    Case("StreamsNoInput", {UNITS: always(1)}, {MARKET: always(1), FUNDING: always(9)}, THERE),
+    Case("StreamsNoInput", {UNITS: always(1)}, {UNITS: always(1), FUNDING: "0+1x60 60+0x20 60+1x300"}, THERE),
+    Case(
+        "StreamsNoLiquidations",
+        {UNITS: "1x900", consumed("liquidations"): "9x900", FUNDING: "0+1x900"},
+        {UNITS: "1x900", consumed("liquidations"): "9x100 10x800"},
+        THERE,
+        active=3600,
+    ),
+    # Where it has not been there for an hour, nothing can have been missed for one.
+    Case(
+        "StreamsNoLiquidations",
+        {UNITS: "1x900", consumed("liquidations"): "9x900"},
+        {UNITS: "_x200 1x900", consumed("liquidations"): "_x200 9x900"},
+        THERE,
+        active=3600,
     ),
     Case(
         "StreamsFeedSilent",
