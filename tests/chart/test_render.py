@@ -86,8 +86,8 @@ def test_a_monitor_finds_the_port_that_has_metrics(scrape, kind, at):
     selected = one("Service")["metadata"]["labels"] if scrape == "service" else pods()["worker"]["metadata"]["labels"]
 
     assert monitor["spec"]["selector"]["matchLabels"].items() <= selected.items()
-    assert [{"port": "http", "path": "/metrics"}] == monitor["spec"][at]
-    assert "liquidation-streams" == selected[monitor["spec"]["jobLabel"]]
+    (endpoint,) = monitor["spec"][at]
+    assert ("http", "/metrics") == (endpoint["port"], endpoint["path"])
 
 
 def test_the_version_is_that_of_the_worker():

@@ -24,3 +24,8 @@ app.kubernetes.io/component: worker
 {{- define "streams.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
+
+{{- /* Name of the scrape job. The alerts know the workers by its first part. */ -}}
+{{- define "streams.job" -}}
+{{ .Chart.Name }}/{{ .Release.Namespace }}/{{ include "streams.name" . }}
+{{- end }}
