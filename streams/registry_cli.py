@@ -120,8 +120,9 @@ def _checked(settings: Settings, topic: Topic) -> Finding | None:
         return Finding(topic.role == "output", sentence)
     fits = ask(settings, "POST", f"/compatibility/subjects/{subject}/versions/latest", schema)
     if fits.status == HTTPStatus.OK and fits.body["is_compatible"]:
-        sentence = f"{topic.subject} has another version than {topic.schema}, and would take ours"
-        return Finding(problem=False, sentence=sentence)
+        # No worker starts without exactly its own version: it writes under the id of that one.
+        sentence = f"{topic.subject} has another version than {topic.schema}; `streams schemas register` adds ours"
+        return Finding(topic.role == "output", sentence)
     sentence = f"{topic.subject} has a version that is incompatible with {topic.schema}"
     return Finding(topic.role == "output", sentence)
 

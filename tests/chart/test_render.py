@@ -126,9 +126,9 @@ def test_every_variable_is_a_setting_and_the_hooks_have_those_of_the_worker(valu
     assert set() == set(ours) - set(variables())
     assert set() == set(ours) - RESERVED - {"STREAMS_LATENESS_MS"}
     for pod in every_pod(*values):
-        (container,) = pod["spec"]["containers"]
-        assert worker(*values)["env"] == container["env"]
-        assert worker(*values)["image"] == container["image"]
+        for container in pod["spec"]["containers"]:
+            assert worker(*values)["env"] == container["env"]
+            assert worker(*values)["image"] == container["image"]
 
 
 def test_every_reserved_setting_is_set_by_some_value():
@@ -258,6 +258,33 @@ def test_the_topics_are_seen_to_before_the_workers(job):
 
     assert "pre-install,pre-upgrade" == manifest["metadata"]["annotations"]["helm.sh/hook"]
     assert ["topics", job, "--partitions=6", "--replication=3"][: 4 if job == "apply" else 3] == container["args"]
+
+
+def looks(*values):
+    """Return what each container of the Job runs, by its name."""
+    return {
+        container["name"]: container["args"]
+        for job in all_of("Job", *values)
+        for container in job["spec"]["template"]["spec"]["containers"]
+    }
+
+
+@pytest.mark.parametrize("job", ["register", "check"])
+def test_the_schemas_are_seen_to_before_the_workers(job):
+    assert {"topics", "schemas"} == set(looks(*REGISTRY))
+    assert ["schemas", job] == looks(*REGISTRY, f"registry.job={job}")["schemas"]
+    assert {"schemas": ["schemas", job]} == looks(*REGISTRY, f"registry.job={job}", "topics.job=none")
+    assert ["NetworkPolicy"] * 3 == [
+        each["kind"] for each in all_of("NetworkPolicy", *REGISTRY, "topics.job=none", "networkPolicy.enabled=true")
+    ]
+
+
+@pytest.mark.parametrize("values", [
+    (), (*REGISTRY, "registry.job=none"), (*REGISTRY, "settings.STREAMS_VALUE_FORMAT=json"),
+])  # fmt: skip
+def test_without_a_registry_no_schemas_are_seen_to(values):
+    assert {"topics"} == set(looks(*values))
+    assert [] == all_of("Job", "topics.job=none", *values)
 
 
 def test_the_network_is_open_for_brokers_registry_names_and_scrapes_only():

@@ -49,6 +49,7 @@ WRONG = {
     "registry.url=registry:8081": "/registry/url",
     "registry.url=http://ann:secret@registry": "/registry/url",
     "topics.job=create": "/topics/job",
+    "registry.job=apply": "/registry/job",
     "topics.partitions=0": "/topics/partitions",
     "monitoring.scrape=true": "/monitoring/scrape",
     "resources.limits.memory=1GB": "/resources/limits/memory",
