@@ -75,7 +75,8 @@ HERE = THERE | {"instance": "one"}
 OF_TOPIC = THERE | {"topic": "liquidations"}
 OF_UNIT = HERE | {"stage": "state", "partition": "0"}
 
-FUNDING = consumed("funding")
+OF_STUCK = HERE | {"topic": "liquidations"}
+FUNDING, CONSUMED = consumed("funding"), consumed("liquidations")
 
 CASES = [
     Case("StreamsNothingWorks", {READY: always(0)}, {READY: always(1)}, THERE),
@@ -95,10 +96,12 @@ CASES = [
         HERE,
         active=1870,
     ),
-    Case("StreamsStuck", {LAG: always(1), FUNDING: always(9)}, {LAG: always(1), FUNDING: counts(1)}, HERE),
-    Case("StreamsStuck", {LAG: always(1), FUNDING: always(9)}, {LAG: always(0), FUNDING: always(9)}, HERE),
-    # A process that has read nothing yet has no such series.
-    Case("StreamsStuck", {LAG: always(1)}, {LAG: always(1), FUNDING: counts(1)}, HERE),
+    Case("StreamsStuck", {LAG: always(1), CONSUMED: always(9)}, {LAG: always(1), CONSUMED: counts(1)}, OF_STUCK),
+    Case("StreamsStuck", {LAG: always(1), CONSUMED: always(9)}, {LAG: always(0), CONSUMED: always(9)}, OF_STUCK),
+    # A topic of few records does not hide behind one of many.
+    Case("StreamsStuck", {LAG: always(1), CONSUMED: always(9), FUNDING: counts(100)}, {CONSUMED: always(9)}, OF_STUCK),
+    # A process that has read nothing yet may have no such series.
+    Case("StreamsStuck", {LAG: always(1)}, {LAG: always(1), CONSUMED: counts(1)}, OF_STUCK),
     Case("StreamsLagGrowing", {LAG: "10001+1x400"}, {LAG: always(20_000)}, OF_TOPIC, active=10),
     Case("StreamsLagGrowing", {LAG: "10001+1x400"}, {LAG: "0+20x400"}, OF_TOPIC, active=10),
     Case("StreamsLate", {AGE: always(61)}, {AGE: always(60)}, OF_TOPIC),
