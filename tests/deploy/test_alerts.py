@@ -60,6 +60,7 @@ def clock(topic):
 
 READY = f"streams_ready{{{ONE}}}"
 STARTED = f"process_start_time_seconds{{{ONE}}}"
+MOVED = f"streams_recoveries_total{{{ONE}}}"
 LAG = f'streams_consumer_lag_records{{{ONE}, topic="liquidations", partition="0"}}'
 AGE = f'streams_consumer_lag_seconds{{{ONE}, topic="liquidations", partition="0"}}'
 OPEN = f'streams_transaction_open_seconds{{{ONE}, stage="state", partition="0"}}'
@@ -89,13 +90,9 @@ CASES = [
     Case("StreamsRecoveryLoop", {STARTED: "1 2 3 4x400"}, {STARTED: "1 2 3x400"}, HERE, active=30),
     # Somebody else's job again.
     Case("StreamsRecoveryLoop", {STARTED: "1 2 3 4x400"}, {STARTED.replace(JOB, ELSE): "1 2 3 4x400"}, HERE, 30),
-    Case(
-        "StreamsRecoveryLoop",
-        {f"streams_recoveries_total{{{ONE}}}": "0x180 0+1x8 8x30"},
-        {f"streams_recoveries_total{{{ONE}}}": "0x180 0+1x4 4x30"},
-        HERE,
-        active=1870,
-    ),
+    # Partitions that move are none that starts.
+    Case("StreamsRecoveryLoop", {STARTED: "1 2 3 4x400"}, {MOVED: "0x180 0+1x13 13x30"}, HERE, 30),
+    Case("StreamsReassigned", {MOVED: "0x180 0+1x13 13x30"}, {MOVED: "0x180 0+1x10 10x30"}, HERE, active=1940),
     Case("StreamsStuck", {LAG: always(1), CONSUMED: always(9)}, {LAG: always(1), CONSUMED: counts(1)}, OF_STUCK),
     Case("StreamsStuck", {LAG: always(1), CONSUMED: always(9)}, {LAG: always(0), CONSUMED: always(9)}, OF_STUCK),
     # A topic of few records does not hide behind one of many.
