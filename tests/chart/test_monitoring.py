@@ -8,7 +8,8 @@ import subprocess
 import pytest
 import yaml
 
-from tests.chart.chart import BROKERS, CHART, KUBERNETES, helm
+from streams.settings import Settings
+from tests.chart.chart import BROKERS, CHART, KUBERNETES, helm, worker
 from tests.monitoring.tools import find, missing
 
 RULES = CHART / "files" / "alerts.yaml"
@@ -64,3 +65,15 @@ def test_where_the_scrape_job_is_not_the_charts_the_rules_are_those_of_the_file(
     rule = rendered("PrometheusRule", "prod", "monitoring.alerts=true")
 
     assert yaml.safe_load(RULES.read_text()) == rule["spec"]
+
+
+def test_somebody_is_woken_for_a_transaction_that_hangs_before_its_worker_is_restarted():
+    rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    (rule,) = [each for each in rules if each["alert"] == "StreamsNotCommitting"]
+    open_seconds = int(re.search(r"transaction_open_seconds > (\d+)", rule["expr"])[1])
+    waits = int(rule["for"].removesuffix("s"))
+    probe = worker()["livenessProbe"]
+    ended = Settings().stuck_ms / 1000 + probe["periodSeconds"] * probe["failureThreshold"]
+
+    # At worst a scrape, and an evaluation, of every 30 s has just been when it would have shown.
+    assert open_seconds + waits + 2 * 30 < ended

@@ -205,6 +205,15 @@ def test_the_probes_ask_pages_that_exist_at_the_port_that_is_served():
     assert one("Service")["spec"]["selector"].items() <= pods()["worker"]["metadata"]["labels"].items()
 
 
+@pytest.mark.parametrize(("stuck_ms", "failures"), [(None, 8), (60_000, 8), (60_001, 9), (1_000, 3), (600_000, 62)])
+def test_a_worker_that_stands_still_has_its_time_before_it_is_ended(stuck_ms, failures):
+    values = [f"settings.STREAMS_STUCK_MS={stuck_ms}"] if stuck_ms else []
+    probe = worker(*values)["livenessProbe"]
+
+    assert Settings().stuck_ms == 60_000
+    assert (10, failures) == (probe["periodSeconds"], probe["failureThreshold"])
+
+
 @pytest.mark.parametrize(("timeout_ms", "seconds"), [(None, 30), (15_000, 30), (60_000, 75)])
 def test_a_worker_has_until_its_transaction_has_ended_and_some_to_leave(timeout_ms, seconds):
     values = [f"settings.STREAMS_TRANSACTION_TIMEOUT_MS={timeout_ms}"] if timeout_ms else []

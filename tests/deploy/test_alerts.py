@@ -105,15 +105,15 @@ CASES = [
     Case("StreamsNotCommitting", {OPEN: always(31)}, {OPEN: always(30)}, OF_UNIT),
     Case(
         "StreamsNotCommitting",
-        {FLUSHED: always(121), clock("liquidations"): counts(1)},
-        {FLUSHED: always(120), clock("liquidations"): counts(1)},
+        {FLUSHED: always(151), clock("liquidations"): counts(1)},
+        {FLUSHED: always(150), clock("liquidations"): counts(1)},
         OF_UNIT,
         active=10,
     ),
     # Nothing comes, so that nothing is committed.
     Case(
         "StreamsNotCommitting",
-        {FLUSHED: always(121), clock("liquidations"): counts(1)},
+        {FLUSHED: always(151), clock("liquidations"): counts(1)},
         {FLUSHED: always(9000), clock("liquidations"): always(1), clock("pane-snapshots"): counts(1)},
         OF_UNIT,
         active=10,
@@ -121,8 +121,8 @@ CASES = [
     # The market's partition has the number of another one.
     Case(
         "StreamsNotCommitting",
-        {FLUSHED: always(121), clock("liquidations"): counts(1)},
-        {FLUSHED.replace("state", "market"): always(121), clock("liquidations"): counts(1)},
+        {FLUSHED: always(151), clock("liquidations"): counts(1)},
+        {FLUSHED.replace("state", "market"): always(151), clock("liquidations"): counts(1)},
         OF_UNIT,
         active=10,
     ),
