@@ -115,7 +115,7 @@ def topics_plan(partitions: int | None, replication: int | None) -> None:
         wanted = topics.declared(settings.app_id, partitions=partitions, replication=replication)
         there = topics.found(client, wanted)
         _report(topics.miscounted(there, partitions), "")
-        _say(topics.plan(wanted, there))
+        _say(topics.plan(wanted, there, topics.broker_replication(client, wanted, there)))
 
 
 @topics_group.command(name="apply")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError
 
 from streams.resources import yaml_data
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 UNKNOWN_TOPIC = 3
 NOT_ALLOWED = 29
+#: From so many copies on, a write is asked of two of them: one broker may be away, and none that was confirmed is lost.
+COPIES, IN_SYNC = 3, "min.insync.replicas"
+DAY_MS = 86_400_000
 
 
 class Finding(NamedTuple):
@@ -43,11 +47,12 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One topic as the cluster has it; ``config`` is empty where we may not read it."""
+    """One topic as the cluster has it; ``config`` is empty and ``replication`` None where we may not read them."""
 
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
     allowed: bool = True
+    replication: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +108,35 @@ def found(client: KafkaAdminClient, topics: Sequence[Topic]) -> dict[str, Found]
             partitions=len(described[topic.name]["partitions"]),
             config=configs.get(topic.name, {}),
             allowed=topic in visible,
+            replication=min((len(each["replica_nodes"]) for each in described[topic.name]["partitions"]), default=None),
         )
         for topic in there
     }
 
 
-def plan(topics: Sequence[Topic], cluster: Mapping[str, Found]) -> Plan:
-    """Say what is missing.
+def broker_replication(client: KafkaAdminClient, topics: Sequence[Topic], cluster: Mapping[str, Found]) -> int | None:
+    """Return the broker's own replication factor, if a topic would be made with it and it can be read."""
+    if all(topic.name in cluster or topic.replication > 0 for topic in topics):
+        return None
+    name = "default.replication.factor"
+    try:
+        broker = str(client.describe_cluster()["brokers"][0]["broker_id"])
+        resource = ConfigResource(ConfigResourceType.BROKER, broker, {name: None})
+        answer = client.describe_configs([resource], config_filter=ConfigFilterType.ALL)
+    except KafkaError:
+        return None
+    entry = answer.get("broker", {}).get(broker, {}).get(name)
+    return int(entry["value"]) if entry else None
+
+
+def plan(topics: Sequence[Topic], cluster: Mapping[str, Found], replication: int | None = None) -> Plan:
+    """Say what is missing; ``replication`` is the broker's own.
 
     Nothing that exists is ever made smaller: of a topic that others share only the kind of time stamp is changed,
     and a partition count never, because it would move keys away from their state.
     """
-    create = [_with_count(topic, topics, cluster) for topic in topics if topic.name not in cluster]
+    missing = [topic for topic in topics if topic.name not in cluster]
+    create = [_made(_with_count(topic, topics, cluster), replication) for topic in missing]
     configure = {}
     for topic in topics:
         if topic.name in cluster and cluster[topic.name].config:
@@ -129,7 +151,8 @@ def plan(topics: Sequence[Topic], cluster: Mapping[str, Found]) -> Plan:
 
 def apply(client: KafkaAdminClient, topics: Sequence[Topic]) -> Plan:
     """Create what is missing, set what may be set, and return what was done and what is left."""
-    steps = plan(topics, found(client, topics))
+    there = found(client, topics)
+    steps = plan(topics, there, broker_replication(client, topics, there))
     if steps.create:
         wanted = {
             topic.name: {
@@ -159,7 +182,7 @@ def check(topics: Sequence[Topic], cluster: Mapping[str, Found]) -> list[Finding
         else:
             findings += _counts(topic, there, cluster)
             findings += _settings(topic, there)
-    return findings
+    return [*findings, *_durability([topic for topic in topics if topic.role != "input"], cluster)]
 
 
 def miscounted(cluster: Mapping[str, Found], partitions: int | None) -> list[Finding]:
@@ -209,7 +232,28 @@ def _settings(topic: Topic, there: Found) -> list[Finding]:
             "minutes; `streams topics apply` sets message.timestamp.type=LogAppendTime"
         )
         findings.append(Finding(problem=False, sentence=sentence))
-    return findings
+    return findings + _kept(topic, there)
+
+
+def _kept(topic: Topic, there: Found) -> list[Finding]:
+    kept_ms = int(there.config.get("retention.ms", -1))
+    if topic.role != "input" or there.config.get("cleanup.policy") != "delete" or not 0 <= kept_ms < DAY_MS:
+        return []
+    sentence = f"{topic.name} is kept for {kept_ms / 3_600_000:g} h: what workers miss that are away for longer is lost"
+    return [Finding(problem=False, sentence=sentence)]
+
+
+def _durability(topics: Sequence[Topic], cluster: Mapping[str, Found]) -> list[Finding]:
+    there = [(topic, cluster[topic.name]) for topic in topics if topic.name in cluster and cluster[topic.name].allowed]
+    single = [topic.name for topic, found in there if found.replication == 1]
+    thin = [t.name for t, found in there if (found.replication or 0) >= COPIES and found.config.get(IN_SYNC) == "1"]
+    unread = [topic.name for topic, found in there if topic.role == "internal" and not found.config]
+    said = {
+        "only one broker has {}: with it they are lost; a replication factor of 3 survives that": single,
+        f"{IN_SYNC} is 1 on {{}}: what one broker alone has counts as written, and is lost with it; set 2": thin,
+        "settings of {} could not be read: nobody knows whether they are compacted and how long they are kept": unread,
+    }
+    return [Finding(False, sentence.format(", ".join(names))) for sentence, names in said.items() if names]
 
 
 def _harm(wanted: str | None) -> str:
@@ -224,10 +268,15 @@ def _with_count(topic: Topic, topics: Sequence[Topic], cluster: Mapping[str, Fou
     return replace(topic, partitions=count)
 
 
+def _made(topic: Topic, replication: int | None) -> Topic:
+    copies = topic.replication if topic.replication > 0 else replication or 0
+    return replace(topic, config={**topic.config, IN_SYNC: "2"}) if copies >= COPIES else topic
+
+
 def _configs(client: KafkaAdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
     if not topics:
         return {}
-    keys = ["cleanup.policy", "message.timestamp.type", "retention.ms"]
+    keys = ["cleanup.policy", "message.timestamp.type", "retention.ms", IN_SYNC]
     wanted = [
         ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys({*keys, *topic.config})) for topic in topics
     ]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+from kafka.errors import ClusterAuthorizationFailedError
+
 from streams import topics
 from streams.topics import Found
 
@@ -128,6 +133,85 @@ def test_partition_counts_that_differ_are_left_to_a_person():
     plan = topics.plan(WANTED, GOOD | {"funding": Found(6, GOOD["funding"].config)})
 
     assert ([], {}, 1) == (plan.create, plan.configure, len(plan.left))
+
+
+def created(*, replication=None, broker=None):
+    wanted = topics.declared("app", replication=replication)
+    return {topic.config.get("min.insync.replicas") for topic in topics.plan(wanted, {}, broker).create}
+
+
+def test_where_there_are_three_copies_a_write_is_asked_of_two():
+    assert {"2"} == created(replication=3) == created(broker=3)
+    assert {None} == created(replication=2) == created(replication=1, broker=3) == created(broker=1) == created()
+
+
+def test_of_a_topic_that_exists_nothing_more_is_asked():
+    thin = with_config("app-state-changelog", min_insync_replicas="1")
+
+    assert {} == topics.plan(topics.declared("app", replication=3), thin).configure
+
+
+def replicated(copies, **config):
+    return {name: replace(found, replication=copies, config={**found.config, **config}) for name, found in GOOD.items()}
+
+
+def test_what_lies_on_one_broker_alone_is_noted_but_for_what_others_write():
+    (sentence,) = notes(replicated(1))
+
+    assert sentence.startswith("only one broker has cascades, crowded-longs, ")
+    assert "app-state-changelog" in sentence
+    assert "quotes" not in sentence
+    assert [] == problems(replicated(1)) == notes(replicated(2)) == notes(replicated(3, **{"min.insync.replicas": "2"}))
+
+
+def test_three_copies_of_which_one_is_enough_are_noted():
+    thin = {"min.insync.replicas": "1"}
+
+    (sentence,) = notes(replicated(3, **thin))
+
+    assert sentence.startswith("min.insync.replicas is 1 on cascades, ")
+    assert "liquidations" not in sentence.partition(":")[0].split(", ")
+    assert [] == notes(replicated(2, **thin))
+
+
+def test_an_input_that_is_kept_for_less_than_a_day_is_noted():
+    hour = "quotes is kept for 1 h: what workers miss that are away for longer is lost"
+
+    assert [hour] == notes(with_config("quotes", retention_ms="3600000"))
+    assert [] == notes(with_config("quotes", retention_ms="86400000"))
+    assert [] == notes(with_config("quotes", retention_ms="3600000", cleanup_policy="compact"))
+    assert [] == notes(with_config("cascades", retention_ms="3600000"))
+
+
+def test_rows_of_ours_whose_settings_cannot_be_read_are_not_called_good():
+    (sentence,) = notes(GOOD | {"app-state-changelog": Found(4), "app-market-changelog": Found(1)})
+
+    assert sentence.startswith("settings of app-state-changelog, app-market-changelog could not be read: ")
+
+
+class Broker:
+    """What the broker says about its own replication factor."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def describe_cluster(self):
+        return {"brokers": [{"broker_id": 7}]}
+
+    def describe_configs(self, resources, config_filter):
+        if isinstance(self.said, Exception):
+            raise self.said
+        return self.said
+
+
+@pytest.mark.parametrize(("said", "copies"), [
+    ({"broker": {"7": {"default.replication.factor": {"value": "3"}}}}, 3), ({}, None),
+    (ClusterAuthorizationFailedError(), None),
+])  # fmt: skip
+def test_the_brokers_own_replication_factor_is_asked_for_where_it_matters(said, copies):
+    assert copies == topics.broker_replication(Broker(said), WANTED, without("quotes"))
+    assert None is topics.broker_replication(Broker(said), WANTED, GOOD)
+    assert None is topics.broker_replication(Broker(said), topics.declared("app", replication=3), {})
 
 
 def test_a_topic_that_this_login_may_not_read_is_a_problem():
