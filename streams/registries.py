@@ -37,9 +37,21 @@ def http_registry(settings: Settings) -> HttpRegistry:
     auth = None
     if settings.registry_username is not None and password is not None:
         auth = settings.registry_username, password.get_secret_value()
-    secure = settings.registry_url.startswith("https") and settings.ssl_cafile is not None
-    context = ssl.create_default_context(cafile=settings.ssl_cafile) if secure else None
-    return HttpRegistry(settings.registry_url, auth=auth, ssl=context, on_trouble=_tell)
+    return HttpRegistry(settings.registry_url, auth=auth, ssl=trust(settings), on_trouble=_tell)
+
+
+def trust(settings: Settings) -> ssl.SSLContext | None:
+    """Return what vouches for the registry; None where the connection is plain.
+
+    A file for the registry replaces the system's certificates. One for the brokers only adds to them: the two are often
+    of different authorities.
+    """
+    if settings.registry_url is None or not settings.registry_url.lower().startswith("https:"):
+        return None
+    context = ssl.create_default_context(cafile=settings.registry_cafile)
+    if settings.registry_cafile is None and settings.ssl_cafile is not None:
+        context.load_verify_locations(settings.ssl_cafile)
+    return context
 
 
 def for_worker(settings: Settings) -> tuple[FileRegistry | HttpRegistry, Writers]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from streams.registries import trust
 from streams.resources import schema_text
 from streams.settings import Settings, variable
 from streams.topics import Finding, Topic, declared
@@ -60,10 +60,8 @@ def ask(settings: Settings, method: str, path: str, body: Any = None) -> Answer:
         headers=_headers(settings),
         method=method,
     )
-    secure = request.type == "https"
-    context = ssl.create_default_context(cafile=settings.ssl_cafile) if secure else None
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS, context=context) as response:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=SECONDS, context=trust(settings)) as response:  # noqa: S310 - as above
             return Answer(response.status, json.load(response), response.headers["Date"])
     except urllib.error.HTTPError as error:
         with error:

@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     registry_username: str | None = Field(None, description="User name at the registry.")
     registry_password: SecretStr | None = Field(None, description="Password at the registry.")
     registry_password_file: Path | None = Field(None, description="File that holds the password at the registry.")
+    registry_cafile: Path | None = Field(
+        None,
+        description="Certificates that vouch for the registry; unset: the system's, and those of STREAMS_SSL_CAFILE.",
+    )
 
     # Time
     lateness_ms: Lateness = Field(2_000, description="How far behind its asset's clock a record may be unpunished.")
@@ -174,7 +178,7 @@ class Settings(BaseSettings):
             return frozenset(symbol.strip() for symbol in symbols.split(",") if symbol.strip())
         return symbols
 
-    @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile")
+    @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile", "registry_cafile")
     @classmethod
     def _files_exist(cls, path: Path | None, info: Any) -> Path | None:
         if path is not None and not path.is_file():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import subprocess
 
 import pytest
 from structlog.testing import capture_logs
@@ -91,3 +93,36 @@ def test_a_registry_of_a_worker_can_be_used_in_another_loop(registry):  # noqa: 
             await found.close()
 
     assert 1 == asyncio.run(ask())
+
+
+@pytest.fixture
+def authorities(tmp_path, monkeypatch):
+    """Three authorities; OpenSSL believes that the system knows the first."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl on the PATH, which makes certificates")
+    for name in ("system", "brokers", "registry"):
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"]
+        files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / f"{name}.pem"]
+        subprocess.run([*command, *files], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("files", "believed"), [
+    ({}, {"system"}),
+    ({"ssl_cafile": "brokers"}, {"system", "brokers"}),
+    ({"registry_cafile": "registry"}, {"registry"}),
+    ({"ssl_cafile": "brokers", "registry_cafile": "registry"}, {"registry"}),
+])  # fmt: skip
+def test_who_vouches_for_the_brokers_does_not_replace_who_vouches_for_the_registry(files, believed, authorities):
+    given = {name: authorities / f"{file}.pem" for name, file in files.items()}
+
+    context = registries.trust(Settings(registry_url="https://registry", **given))
+
+    names = {value for each in context.get_ca_certs() for ((key, value),) in each["subject"] if key == "commonName"}
+    assert believed == names
+
+
+def test_a_plain_registry_needs_nobody_to_vouch_for_it():
+    assert None is registries.trust(Settings(registry_url="http://registry"))
+    assert None is registries.trust(Settings())

@@ -90,6 +90,7 @@ def test_settings_are_frozen():
         ({"broker": "kafka://a:1"}, "STREAMS_BROKER must be host:port, several with commas, was 'kafka://a:1'"),
         ({"registry_url": "ftp://a"}, "STREAMS_REGISTRY_URL must begin with http:// or https://, was 'ftp://a'"),
         ({"ssl_cafile": "/absent.pem"}, "STREAMS_SSL_CAFILE must name a file, was '/absent.pem'"),
+        ({"registry_cafile": "/absent.pem"}, "STREAMS_REGISTRY_CAFILE must name a file, was '/absent.pem'"),
         (
             {"flush_interval_ms": 1_000, "transaction_timeout_ms": 1_000},
             "STREAMS_FLUSH_INTERVAL_MS must be below STREAMS_TRANSACTION_TIMEOUT_MS=1000, was 1000",

@@ -19,7 +19,9 @@ KUBERNETES = "1.30.0"
 BROKERS = "kafka.brokers=kafka-1:9092"
 SASL = ("kafka.securityProtocol=SASL_SSL", "kafka.saslMechanism=SCRAM-SHA-512", "kafka.loginSecret=kafka-user")
 TLS = ("kafka.securityProtocol=SSL", "kafka.caSecret=kafka-ca", "kafka.clientSecret=kafka-certificate")
-REGISTRY = ("registry.url=https://registry.internal", "registry.loginSecret=registry-user")
+REGISTRY = (
+    "registry.url=https://registry.internal", "registry.loginSecret=registry-user", "registry.caSecret=registry-ca",
+)  # fmt: skip
 #: Everything that can be switched on, on.
 EVERYTHING = (
     *SASL, "kafka.caSecret=kafka-ca", "kafka.clientSecret=kafka-certificate", *REGISTRY, "topics.replication=3",

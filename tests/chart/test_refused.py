@@ -23,6 +23,9 @@ MISTAKES = {
     ("kafka.caSecret=ca",): "kafka.caSecret needs kafka.securityProtocol=SSL or SASL_SSL, was PLAINTEXT",
     ("kafka.clientSecret=cert",): "kafka.clientSecret needs kafka.securityProtocol=SSL or SASL_SSL, was PLAINTEXT",
     ("registry.loginSecret=login",): "registry.loginSecret needs registry.url",
+    ("registry.caSecret=ca",): 'registry.caSecret needs registry.url to begin with https://, was ""',
+    ("registry.caSecret=ca", "registry.url=http://registry"):
+        'registry.caSecret needs registry.url to begin with https://, was "http://registry"',
 }  # fmt: skip
 
 

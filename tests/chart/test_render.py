@@ -153,8 +153,8 @@ def test_every_file_that_a_setting_names_lies_in_a_secret_that_is_mounted():
     secrets = {each["name"]: each.get("secret", {}).get("secretName") for each in volumes}
     files = [value for value in environment(*values).values() if str(value).startswith("/")]
 
-    assert 5 == len(files)
-    assert {"kafka-user", "kafka-ca", "kafka-certificate", "registry-user"} == {
+    assert 6 == len(files)
+    assert {"kafka-user", "kafka-ca", "kafka-certificate", "registry-user", "registry-ca"} == {
         secrets[mounts[file.rpartition("/")[0]]] for file in files
     }
 

@@ -62,6 +62,9 @@ kafka-client: {{ . }}
 {{- with .Values.registry.loginSecret }}
 registry-login: {{ . }}
 {{- end }}
+{{- with .Values.registry.caSecret }}
+registry-ca: {{ . }}
+{{- end }}
 {{- end }}
 
 {{- define "streams.env" -}}
@@ -92,6 +95,9 @@ registry-login: {{ . }}
 - name: STREAMS_REGISTRY_USERNAME
   valueFrom: {secretKeyRef: {name: {{ . }}, key: username}}
 - {name: STREAMS_REGISTRY_PASSWORD_FILE, value: /etc/streams/registry-login/password}
+{{- end }}
+{{- if .Values.registry.caSecret }}
+- {name: STREAMS_REGISTRY_CAFILE, value: /etc/streams/registry-ca/ca.crt}
 {{- end }}
 {{- range $name, $value := .Values.settings }}
 - {name: {{ $name }}, value: {{ include "streams.text" $value | quote }}}

@@ -28,6 +28,9 @@
 {{- if and .Values.registry.loginSecret (not .Values.registry.url) }}
 {{- $wrong = append $wrong "registry.loginSecret needs registry.url" }}
 {{- end }}
+{{- if and .Values.registry.caSecret (not (hasPrefix "https:" .Values.registry.url)) }}
+{{- $wrong = append $wrong (printf "registry.caSecret needs registry.url to begin with https://, was %q" .Values.registry.url) }}
+{{- end }}
 {{- $partitions := int .Values.topics.partitions }}
 {{- if gt (int .Values.replicas) $partitions }}
 {{- $wrong = append $wrong (printf "replicas must be at most topics.partitions=%d, was %d: a worker beyond that has nothing to do" $partitions (int .Values.replicas)) }}
@@ -56,7 +59,8 @@
   (list "kafka.loginSecret" .Values.kafka.loginSecret "username" "password")
   (list "kafka.caSecret" .Values.kafka.caSecret "ca.crt")
   (list "kafka.clientSecret" .Values.kafka.clientSecret "tls.crt" "tls.key")
-  (list "registry.loginSecret" .Values.registry.loginSecret "username" "password") }}
+  (list "registry.loginSecret" .Values.registry.loginSecret "username" "password")
+  (list "registry.caSecret" .Values.registry.caSecret "ca.crt") }}
 {{- range $each := $wanted }}
 {{- $key := index $each 0 }}
 {{- with $name := index $each 1 }}
