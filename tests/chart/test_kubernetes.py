@@ -12,6 +12,7 @@ import pytest
 
 from tests.chart import tools
 from tests.chart.chart import BROKERS, EVERYTHING, KUBERNETES, REGISTRY, SASL, TLS, template
+from tests.chart.test_company import MARKS
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,8 @@ def validated(tmp_path_factory):
     return validate
 
 
-@pytest.mark.parametrize("values", [(), SASL, TLS, REGISTRY, EVERYTHING, (*EVERYTHING, "monitoring.scrape=pod")],
-                         ids=["plain", "sasl", "tls", "registry", "all", "pod"])  # fmt: skip
+@pytest.mark.parametrize("values", [(), SASL, TLS, REGISTRY, EVERYTHING, (*EVERYTHING, "monitoring.scrape=pod"), MARKS],
+                         ids=["plain", "sasl", "tls", "registry", "all", "pod", "marks"])  # fmt: skip
 def test_it_is_valid(validated, values):
     result = validated(template(BROKERS, *values).stdout)
 

@@ -265,7 +265,6 @@ def test_the_topics_are_seen_to_before_the_workers(job):
     manifest = one("Job", f"topics.job={job}", "topics.partitions=6", "topics.replication=3")
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
 
-    assert "pre-install,pre-upgrade" == manifest["metadata"]["annotations"]["helm.sh/hook"]
     assert ["topics", job, "--partitions=6", "--replication=3"][: 4 if job == "apply" else 3] == container["args"]
 
 

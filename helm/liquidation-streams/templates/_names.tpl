@@ -21,6 +21,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: worker
 {{- end }}
 
+{{- define "streams.hooks" -}}
+{{ include "streams.ours" . }}
+app.kubernetes.io/component: topics
+{{- end }}
+
 {{- define "streams.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}

@@ -5,10 +5,18 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  fsGroup: 10001
+  {{- range $name, $id := .Values.podUser }}
+  {{- if $id }}
+  {{ $name }}: {{ int64 $id }}
+  {{- end }}
+  {{- end }}
   seccompProfile: {type: RuntimeDefault}
+{{- with .Values.serviceAccountName }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -23,6 +31,10 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 volumes:
   {{- /* Faust wants a folder for files of its own; the state is in Kafka. */}}
   - name: scratch
@@ -31,6 +43,17 @@ volumes:
   - name: {{ $name }}
     secret: {secretName: {{ $secret }}, defaultMode: 0440}
   {{- end }}
+{{- end }}
+
+{{- /* Labels and annotations of a pod: of its own labels (given as text) none is replaced, because selectors look for them. */ -}}
+{{- define "streams.marks" -}}
+{{- $values := index . 0 }}
+labels:
+  {{- merge (index . 1 | fromYaml) $values.podLabels | toYaml | nindent 2 }}
+{{- with $values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{- define "streams.container" -}}
