@@ -35,7 +35,7 @@ chaos: $(READY) ## 200 faults of all kinds against real workers, compared with t
 sabotage: $(READY) ## take away each protection in turn and see the torturer notice
 	@$(BIN)/python -m tests.broker.sabotage $(SABOTAGE)
 
-test-monitoring: $(READY) ## the reconstruction under a real Prometheus and Alertmanager: panels, alerts, web-hook; ten minutes
+test-monitoring: $(READY) ## the reconstruction under a real Prometheus and Alertmanager: panels, alerts, web-hook; a quarter of an hour
 	@$(BIN)/pytest -s tests/monitoring/check_monitoring.py
 
 test-image: $(READY) ## build the image and run the worker from it, unprivileged, read-only (needs root, buildah, debootstrap)
