@@ -29,3 +29,57 @@ def test_a_cascade_that_changes_its_worker_is_news_once(promtool, tmp_path):  # 
     done = run(promtool, tmp_path, played(series, "StreamsCascadeRunning", [*moments, (720, [])]))
 
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def shown(name, **labels):
+    """Return the series of a gauge of two workers, the first of which has just let go of the unit."""
+    text = ", ".join(f'{label}="{value}"' for label, value in labels.items())
+    return [
+        {"series": f'{name}{{job="{job}", instance="{instance}", {text}}}', "values": "100x10"}
+        for job, instance in (("a", "one"), ("a", "two"), ("b", "three"))
+    ]
+
+
+def test_what_two_workers_show_for_a_moment_is_counted_once_and_of_each_release(promtool, tmp_path):  # noqa: F811
+    sides, windows = ("LONG", "SHORT"), ("1h", "24h")
+    series = [
+        each
+        for side in sides
+        for window in windows
+        for each in [
+            *shown("streams_market_window_usd", window=window, position_side=side),
+            *shown("streams_exchange_window_usd", window=window, position_side=side, exchange="okx"),
+            *shown("streams_asset_window_usd", window=window, position_side=side, asset="BTC"),
+        ]
+    ]
+    for scope in ("ASSET", "MARKET"):
+        series += shown("streams_cascades_open", scope=scope, position_side="LONG")
+    for window in windows:
+        series += shown("streams_episode_usd", date="d", episode="e", window=window, confirmed="true")[:1]
+    beside = {'{date="d", episode="e"}': 4}
+    expected = {
+        "Liquidated": {f'{{position_side="{side}"}}': 200 for side in sides},
+        # Each worker has assets of its own: theirs are added up.
+        "Cascades open": {
+            '{scope="ASSET", position_side="LONG"}': 300,
+            '{scope="MARKET", position_side="LONG"}': 200,
+        },
+        "By exchange": {'{exchange="okx"}': 400},
+        "By asset": {f'{{asset="BTC", position_side="{side}"}}': 200 for side in sides},
+        "Windows": {f'{{window="{window}"}}': 400 for window in windows},
+        "Share of longs": {"{}": 0.5},
+        "The hour beside known ones": beside,
+        "The day beside known ones": beside,
+    }
+    asked = [
+        {
+            "expr": QUERIES["market", title],
+            "eval_time": "1m",
+            "exp_samples": [{"labels": labels, "value": value} for labels, value in samples.items()],
+        }
+        for title, samples in expected.items()
+    ]
+
+    done = run(promtool, tmp_path, {"interval": "10s", "input_series": series, "promql_expr_test": asked})
+
+    assert 0 == done.returncode, done.stdout + done.stderr
