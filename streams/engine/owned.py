@@ -48,8 +48,9 @@ class Owned:
     stage: Stage
     unit: Unit
     writer: Writer
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[BaseException | None] | None = None  # its flushes; what came of them
     again: bool = False
+    last: bool = False  # the flushes to come leave no offsets to another
     torn: bool = False  # a step of it failed midway: what it holds is no moment of the log any more
     lost: int = 0
     seeking: set[str] = field(default_factory=set)

@@ -57,6 +57,7 @@ class Owners:
         self._stages = {stage.changelog: stage for stage in stages}
         self._by_source = {topic: stage for stage in self._stages.values() for topic in stage.sources}
         self.owned: dict[tuple[str, int], Owned] = {}
+        self.leaving: dict[tuple[str, int], Owned] = {}  # let go of, their last flush under way
         self.ready = False
         self.recoveries = 0
         self._let_go = False  # since state was last asked for
@@ -152,17 +153,16 @@ class Owners:
     async def revoke(self) -> None:
         """Commit what is folded and let go of everything."""
         self.ready, self._let_go = False, True
-        owned, self.owned = list(self.owned.values()), {}
+        owned, self.owned = self.owned, {}
+        self.leaving |= owned
         try:
-            for mine in owned:
-                if mine.task is not None:
-                    await asyncio.wait([mine.task])
-            await asyncio.gather(*(self._flush(mine, last=True) for mine in owned if mine.due))
-        except Exception as error:
-            await self.fail(error)  # to Faust it is a crash like any other, and it would not say why
-            raise
+            ends = await asyncio.gather(*(self._finish(mine) for mine in owned.values()), return_exceptions=True)
         finally:
-            await asyncio.gather(*(mine.writer.stop() for mine in owned), return_exceptions=True)
+            await asyncio.gather(*(mine.writer.stop() for mine in owned.values()), return_exceptions=True)
+            self.leaving = {name: mine for name, mine in self.leaving.items() if name not in owned}
+        for failure in ends:
+            if failure is not None:
+                raise failure
 
     def _owner(self, topic: str, partition: int) -> Owned | None:
         stage = self._by_source.get(topic)
@@ -205,7 +205,8 @@ class Owners:
         try:
             unit.check()
         except WrongTopic as error:
-            await self._stop_after_flush(owned, error)
+            await self._finish(owned)
+            await self.fail(error)
             return
         if unit.urgent and not backlog:
             self.kick(owned)
@@ -220,13 +221,6 @@ class Owners:
         running = [owned.task for owned in self.owned.values() if owned.task is not None]
         if running:
             await asyncio.wait(running, timeout=GIVE_WAY_SECONDS)
-
-    async def _stop_after_flush(self, owned: Owned, error: WrongTopic) -> None:
-        if owned.task is not None:
-            await asyncio.wait([owned.task])
-        if owned.due:
-            await self._flush(owned, last=True)
-        await self.fail(error)
 
     def _seek_again(self, owned: Owned, batch: RecordBatch, at: int) -> None:
         owned.lost += 1
@@ -254,28 +248,42 @@ class Owners:
     # ---------------------------------------------------------------- flushes
 
     def kick(self, owned: Owned) -> None:
-        """Flush a unit now, or as soon as its transaction in flight is done."""
+        """Flush a unit now, or as soon as its transaction in flight is done: there is no other way to a flush."""
+        owned.again = True
         if owned.task is None:
             owned.task = asyncio.ensure_future(self._run_flushes(owned))
-        else:
-            owned.again = True
 
-    async def _run_flushes(self, owned: Owned) -> None:
+    async def _finish(self, owned: Owned) -> None:
+        """Commit all that is folded, and owe nothing; raise what kept it from that."""
+        owned.last = True
+        self.kick(owned)
+        assert owned.task is not None, "just kicked"
+        task = owned.task
+        await asyncio.wait([task])
+        failure = task.result()
+        if failure is not None:
+            raise failure
+
+    async def _run_flushes(self, owned: Owned) -> BaseException | None:
         try:
-            owned.again = True
             while owned.again:
                 owned.again = False
                 if owned.due:
                     await self._flush(owned)
         except BaseException as error:  # noqa: BLE001 - whatever it is, nothing was committed
             await self.fail(error)
+            return error
         finally:
             owned.task = None
+        return None
 
-    async def _flush(self, owned: Owned, *, last: bool = False) -> None:
+    async def _flush(self, owned: Owned) -> None:
+        # A later cut passes over what an earlier one holds: committed beside it or after its failure, that is lost.
+        assert not owned.torn, "nothing of a torn unit is committed"
+        assert owned.flush_began is None, "one transaction of a unit at a time"
         owned.flush_began = began = time.monotonic()
         since = owned.owed or began
-        owes = owned.unit.urgent and not last and began - since < OWED_SECONDS
+        owes = owned.unit.urgent and not owned.last and began - since < OWED_SECONDS
         # What was cut and not committed is in nobody's hands: with it missing, nothing later may be committed either.
         with owned.step():
             flush = owned.unit.cut() if owned.unit.work else Flush(offsets=dict(owned.unit.next))

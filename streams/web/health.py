@@ -54,7 +54,8 @@ class Health:
 
     def _slow(self) -> list[str]:
         now = self.clock()
-        begun = {name: owned.flush_began for name, owned in self.owners.owned.items() if owned.flush_began is not None}
+        units = self.owners.owned | self.owners.leaving
+        begun = {name: owned.flush_began for name, owned in units.items() if owned.flush_began is not None}
         return [
             f"a transaction of {changelog} {partition} has taken {now - began:.0f} s"
             for (changelog, partition), began in begun.items()

@@ -49,6 +49,7 @@ class Owners:
     """What pages and metrics ask of the real ones."""
 
     owned: dict[tuple[str, int], Any] = field(default_factory=dict)
+    leaving: dict[tuple[str, int], Any] = field(default_factory=dict)
     tallies: dict[tuple[str, int], Any] = field(default_factory=dict)
     ready: bool = True
     recoveries: int = 1
