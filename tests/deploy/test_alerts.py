@@ -91,7 +91,7 @@ CASES = [
     # Somebody else's job again.
     Case("StreamsRecoveryLoop", {STARTED: "1 2 3 4x400"}, {STARTED.replace(JOB, ELSE): "1 2 3 4x400"}, HERE, 30),
     # Partitions that move are none that starts.
-    Case("StreamsRecoveryLoop", {STARTED: "1 2 3 4x400"}, {MOVED: "0x180 0+1x13 13x30"}, HERE, 30),
+    Case("StreamsRecoveryLoop", {STARTED: "1 2 3 4x400"}, {MOVED: "0+1x13 13x400"}, HERE, 30),
     Case("StreamsReassigned", {MOVED: "0x180 0+1x13 13x30"}, {MOVED: "0x180 0+1x10 10x30"}, HERE, active=1940),
     Case("StreamsStuck", {LAG: always(1), CONSUMED: always(9)}, {LAG: always(1), CONSUMED: counts(1)}, OF_STUCK),
     Case("StreamsStuck", {LAG: always(1), CONSUMED: always(9)}, {LAG: always(0), CONSUMED: always(9)}, OF_STUCK),
