@@ -116,7 +116,7 @@ class Owners:
     async def has_taken(self, tps: Iterable[TP]) -> bool:
         """Return whether the state of these partitions is here; not if they were let go of while it was read.
 
-        Faust ends a recovery that timed out as if it were complete: nobody goes on without state.
+        Faust ends a recovery that was overtaken as if it were complete: nobody goes on without state.
         """
         if self._let_go:
             return False

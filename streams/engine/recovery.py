@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from faust.tables import manager, recovery
 from faust.types import TP
+from mode import Service
 
 
 class Recovery(recovery.Recovery):
@@ -33,6 +34,17 @@ class Recovery(recovery.Recovery):
     def need_recovery(self) -> bool:
         """Faust has nothing left to read."""
         return False
+
+    async def _wait(self, coro: Any, timeout: Any = None) -> None:  # noqa: ASYNC109 - as overridden
+        # To Faust a wait that has timed out was stopped, and with it recovery, for the life of the process.
+        await super()._wait(coro)
+
+    @Service.task
+    async def _restart_recovery(self) -> None:
+        # Whatever it ends by, nobody would take up a partition any more, and nothing would say so.
+        await recovery.Recovery._restart_recovery.fun(self)
+        if not self.should_stop:
+            await self.app.owners.fail(RuntimeError("Faust's recovery has ended, and nobody has stopped it"))
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         # Without this Faust resumes the source partitions before it seeks and then clears its queues:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +19,7 @@ from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.exceptions import DecodeError
+from faust.tables.recovery import ServiceStopped
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
@@ -273,6 +274,31 @@ async def nothing_flows_before_it_is_sought_and_all_state_is_there():
     assert [*first, "stop_flow", "has_taken"] == [name for name, *_ in calls]
 
 
+async def a_recovery_takes_as_long_as_it_takes():
+    found, read = job().tables.recovery, []
+
+    async def reading():
+        await asyncio.sleep(0.05)
+        read.append("all")
+
+    with suppress(ServiceStopped):
+        await found._wait(reading(), timeout=0.01)
+
+    assert ["all"] == read
+
+
+async def a_recovery_that_has_ended_is_a_failure_unless_it_was_stopped():
+    app, calls = job(), Calls()
+    found = app.tables.recovery
+    found.wait_for_stopped = calls.awaited("waited", True)  # as a wait that timed out, to Faust
+    app.owners.fail = calls.awaited("failed")
+    await type(found)._restart_recovery(found)
+    found._stopped.set()
+    await type(found)._restart_recovery(found)
+
+    assert ["waited", "failed"] == [name for name, *_ in calls]
+
+
 async def tables_are_recovered_by_us():
     assert isinstance(job().tables.recovery, Recovery)
 
@@ -308,6 +334,8 @@ CHECKS = {
     (Recovery, "_seek_offsets"): no_changelog_is_sought,
     (Recovery, "need_recovery"): nothing_is_left_to_recover,
     (Recovery, "on_recovery_completed"): nothing_flows_before_it_is_sought_and_all_state_is_there,
+    (Recovery, "_wait"): a_recovery_takes_as_long_as_it_takes,
+    (Recovery, "_restart_recovery"): a_recovery_that_has_ended_is_a_failure_unless_it_was_stopped,
     (TableManager, "recovery"): tables_are_recovered_by_us,
     (TableManager, "on_start"): tables_that_are_all_there_are_waited_for_by_nobody,
 }  # fmt: skip
