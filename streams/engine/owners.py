@@ -287,6 +287,8 @@ class Owners:
         # What was cut and not committed is in nobody's hands: with it missing, nothing later may be committed either.
         with owned.step():
             flush = owned.unit.cut() if owned.unit.work else Flush(offsets=dict(owned.unit.next))
+            # Of a topic that is gone a broker takes no offset, and aiokafka asks for ever; the commit row keeps it.
+            flush.offsets = {topic: at for topic, at in flush.offsets.items() if topic in owned.stage.sources}
             await owned.writer.commit(flush, owned.unit.partition, offsets=not owes)
         owned.owed = since if owes else None
         owned.flush_began, owned.flush_ended = None, time.monotonic()

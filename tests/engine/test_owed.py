@@ -72,3 +72,24 @@ def test_who_lets_go_of_a_unit_owes_no_offsets():
 
     asyncio.run(run())
     assert ["offsets", "stop"] == Writer.calls[-2:]
+
+
+def test_no_offset_is_sent_of_a_topic_that_is_read_no_more(monkeypatch):
+    # It was deleted, or has another count of partitions: the broker knows no such partition, and aiokafka asks again,
+    # for ever, with the first transaction of each process.
+    monkeypatch.setattr(Unit, "restore", lambda self, rows: self.next.update(liquidations=7, quotes=77))
+
+    async def run():
+        mine, owned = await taken()
+        assert "quotes" not in owned.stage.sources
+        mine.kick(owned)
+        await owned.task
+        await mine.deliver(delivered(7))
+        mine.kick(owned)
+        await owned.task
+        return owned.unit.next
+
+    assert asyncio.run(run()) == {"liquidations": 8, "quotes": 77}
+    assert [call for call in Writer.calls if call[0] == "commit"] == [
+        ("commit", {"liquidations": 7}), ("commit", {"liquidations": 8})
+    ]  # fmt: skip
