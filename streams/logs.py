@@ -15,6 +15,7 @@ import structlog
 EVENTS: dict[str, str] = {
     "batch_lost": "records were skipped between the broker and us; the partition was read again",
     "broker_unreachable": "no broker answered; waiting to ask again",
+    "records_expired": "retention deleted records before they were read; reading went on behind them",
     "registry_unreachable": "the schema registry gave no answer; waiting to ask again",
     "topic_missing": "a topic is not there, or has another count of partitions than wanted",
     "unit_restored": "a partition is ours: fenced, recovered from its changelog and positioned",

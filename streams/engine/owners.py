@@ -136,12 +136,17 @@ class Owners:
         return found
 
     def sought(self, positions: Mapping[TP, int]) -> None:
-        """Hear that sources stand at these offsets."""
+        """Hear that sources stand at these offsets: behind those of their units where retention was quicker than we."""
         for tp, offset in positions.items():
             owned = self._owner(tp.topic, tp.partition)
-            if owned is not None:
-                owned.unit.next.setdefault(tp.topic, offset)
-                owned.seeking.discard(tp.topic)
+            if owned is None:
+                continue
+            at = owned.unit.next.setdefault(tp.topic, offset)
+            if offset > at:
+                # To stop would bring nothing back.
+                log.warning("records_expired", topic=tp.topic, partition=tp.partition, offset=at, count=offset - at)
+                owned.unit.next[tp.topic], owned.lost = offset, 0
+            owned.seeking.discard(tp.topic)
 
     def resumed(self) -> None:
         """Recovery is complete and records flow."""

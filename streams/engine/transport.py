@@ -44,6 +44,11 @@ class Fetcher(fetcher.Fetcher):
 
     _fetch_max_wait_ms: int
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: Where reading goes on, by partition, after retention has deleted what was to be read next.
+        self.gone_on: dict[Any, int] = {}
+
     async def _proc_fetch_request(self, *arguments: Any) -> bool:
         # A fetch costs 2.5 ms, found it anything or not: fifty in a second were an eighth of a core for a worker that
         # had nothing to do.
@@ -54,6 +59,14 @@ class Fetcher(fetcher.Fetcher):
             # Nothing is left to hand on, so the next one is of every partition.
             self._fetch_max_wait_ms, self._fetch_min_bytes = IDLE_WAIT_MS, 1
         return found
+
+    async def _update_fetch_positions(self, assignment: Any, node_id: Any, tps: Any) -> Any:
+        # An offset in front of the log's start is answered "out of range", and aiokafka goes on behind it unheard.
+        states = {tp: assignment.state_value(tp) for tp in tps}
+        astray = [tp for tp, state in states.items() if state.awaiting_reset]
+        needs_wakeup = await super()._update_fetch_positions(assignment, node_id, tps)
+        self.gone_on.update({tp: states[tp].position for tp in astray if states[tp].has_valid_position})
+        return needs_wakeup
 
 
 fetcher.PartitionRecords, fetcher.MemoryRecords = PartitionRecords, memory_records  # there is no setting for any
@@ -128,6 +141,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Only together do both say what is still on its way. What is read first is written last.
         found = await super()._fetch_records(consumer, *arguments, **options)
         self._handed_out.update({tp: records[-1].offset + 1 for tp, records in found.items()})
+        gone_on, scheduler = consumer._fetcher.gone_on, cast("Consumer", self.consumer).scheduler
+        scheduler.expected.update({tp: gone_on.pop(tp) for tp in found if tp in gone_on})
         subscription = consumer._subscription.subscription
         if subscription is not None and subscription.assignment is not None:
             self._read_to = {tp: state._position for tp, state in subscription.assignment._tp_state.items()}
@@ -182,16 +197,18 @@ class Consumer(driver.Consumer):
         await self.seek_to(self.owners.positions(self.assignment()))
 
     async def seek_to(self, positions: Mapping[TP, int | None]) -> None:
-        """Seek, to the beginning where no position is known; never behind an end, which would be taken for it."""
+        """Seek, to the beginning where no position is known or nothing is left of what was to be read there.
+
+        Never behind an end, which would be taken for the beginning.
+        """
         known = [tp for tp, offset in positions.items() if offset is not None]
         for tp, end in (await self.highwaters(*known)).items() if known else ():
             if end < cast("int", positions[tp]):
                 await self.owners.fail(shrunk(tp, end, cast("int", positions[tp])))
                 return
-        unknown = [tp for tp, offset in positions.items() if offset is None]
-        earliest = dict(await self.earliest_offsets(*unknown)) if unknown else {}
-        found = {tp: earliest[tp] if offset is None else offset for tp, offset in positions.items()}
-        if found:
+        if positions:
+            earliest = await self.earliest_offsets(*positions)
+            found = {tp: max(earliest[tp], offset or 0) for tp, offset in positions.items()}
             await self.seek_wait(found)
             self.scheduler.expected.update(found)
             self.owners.sought(found)

@@ -83,7 +83,7 @@ async def sources_are_sought_to_the_commit_row_or_the_beginning():
     consumer = app.consumer
     consumer.seek_to_committed = calls.awaited("committed", {TP0: 99, TP1: 99})
     consumer.assignment = lambda: {TP0, TP1}
-    consumer.earliest_offsets = calls.awaited("earliest", {TP1: 3})
+    consumer.earliest_offsets = calls.awaited("earliest", {TP0: 2, TP1: 3})
     consumer.seek_wait = calls.awaited("seek")
     consumer.scheduler = BatchScheduler()
     consumer.highwaters = calls.awaited("ends", {TP0: 7})
@@ -92,7 +92,7 @@ async def sources_are_sought_to_the_commit_row_or_the_beginning():
     await consumer.perform_seek()
 
     seek = [("seek", {TP0: 7, TP1: 3}), ("sought", {TP0: 7, TP1: 3})]
-    assert [("committed",), ("ends", TP0), ("earliest", TP1), *seek] == calls
+    assert [("committed",), ("ends", TP0), ("earliest", TP0, TP1), *seek] == calls
     assert {TP0: 7, TP1: 3} == consumer.scheduler.expected
 
 
@@ -158,6 +158,21 @@ async def nobody_asks_again_and_again_where_nothing_comes():
     assert consumer.Fetcher is transport.Fetcher
 
 
+async def a_position_that_was_moved_to_the_start_of_the_log_is_written_down():
+    states = {TP0: SimpleNamespace(awaiting_reset=True), TP1: SimpleNamespace(awaiting_reset=False)}
+
+    async def reset(*_):
+        for state in states.values():
+            state.position, state.has_valid_position = 500, True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetcher.Fetcher, "_update_fetch_positions", reset)
+        (fetch := transport.Fetcher.__new__(transport.Fetcher)).gone_on = {}
+        await fetch._update_fetch_positions(SimpleNamespace(state_value=states.get), 1, [TP0, TP1])
+
+    assert {TP0: 500} == fetch.gone_on
+
+
 async def no_changelog_is_fetched_by_faust():
     app, calls = job(), Calls()
     thread = app.consumer._thread
@@ -183,10 +198,10 @@ async def what_was_handed_out_and_not_yet_folded_is_no_end():
         state._position = 7 if records else state._position
         return records
 
-    fetch = SimpleNamespace(fetched_records=fetched_records, _closed=False)
+    fetch = SimpleNamespace(fetched_records=fetched_records, _closed=False, gone_on={})
     fetch._subscriptions = SimpleNamespace(fetch_context=nullcontext)
     consumer = SimpleNamespace(_fetcher=fetch, _closed=False, _subscription=subscription)
-    thread.consumer = SimpleNamespace(flow_active=True)
+    thread.consumer = SimpleNamespace(flow_active=True, scheduler=BatchScheduler())
     thread._ensure_consumer = lambda: consumer
     before = thread.span(TP0, 4)
     seen = []
@@ -316,6 +331,7 @@ async def tables_that_are_all_there_are_waited_for_by_nobody():
 CHECKS = {
     (transport.PartitionRecords, "_consumer_record"): a_record_is_handed_on_as_it_was_parsed,
     (transport.Fetcher, "_proc_fetch_request"): nobody_asks_again_and_again_where_nothing_comes,
+    (transport.Fetcher, "_update_fetch_positions"): a_position_that_was_moved_to_the_start_of_the_log_is_written_down,
     (ConsumerThread, "_create_worker_consumer"): a_transaction_that_was_aborted_upstream_is_not_read,
     (ConsumerThread, "on_partitions_assigned"): no_changelog_is_fetched_by_faust,
     (ConsumerThread, "_fetch_records"): what_was_handed_out_and_not_yet_folded_is_no_end,

@@ -50,7 +50,7 @@ def test_who_takes_up_a_unit_pays_what_the_last_owner_was_killed_before_paying(m
     monkeypatch.setattr(Unit, "restore", lambda self, rows: self.next.update(liquidations=7))
 
     async def run():
-        mine, owned = await taken()
+        mine, owned = await taken(at=7)
         mine.options = replace(mine.options, flush_interval_ms=10)
         mine.resumed()
         await asyncio.sleep(3 * SLOW_SECONDS)
@@ -80,7 +80,7 @@ def test_no_offset_is_sent_of_a_topic_that_is_read_no_more(monkeypatch):
     monkeypatch.setattr(Unit, "restore", lambda self, rows: self.next.update(liquidations=7, quotes=77))
 
     async def run():
-        mine, owned = await taken()
+        mine, owned = await taken(at=7)
         assert "quotes" not in owned.stage.sources
         mine.kick(owned)
         await owned.task
