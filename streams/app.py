@@ -115,10 +115,10 @@ def stages(settings: Settings, found: dict[str, int], registry: Registry, encode
         else:
             log.info("topic_missing", topic=topic, partitions=found.get(topic), wanted=count)
     rule, how, told = shard_rule(settings), codecs(settings, registry, encoder), describer()
-    rules, lateness_ms = cascade_rules(settings), settings.market_lateness_ms
+    rules, lateness_ms, app_id = cascade_rules(settings), settings.market_lateness_ms, settings.app_id
     return [
         Stage(state, tuple(sources), lambda partition: Shard(partition, count, rule, how, told), count),
-        Stage(market, (SNAPSHOTS,), lambda _: Exchanges(rules, lateness_ms, encoder, told, settings.app_id), 1),
+        Stage(market, (SNAPSHOTS,), lambda _: Exchanges(rules, lateness_ms, encoder, told, app_id), 1, alone=True),
     ]
 
 

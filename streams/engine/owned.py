@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ class Stage:
     sources: tuple[str, ...]
     make: Callable[[int], Unit]
     partitions: int
+    alone: bool = False  # one unit, of partition 0, however many a broker has made
 
     @property
     def clock_topic(self) -> str:
@@ -56,7 +56,7 @@ class Owned:
     seeking: set[str] = field(default_factory=set)
     heard: float = 0.0  # monotonic: when the last batch came, or time was last given
     gave_time: bool = False
-    whole: float = field(default_factory=time.monotonic)  # when its source last went as far as it has read
+    whole: dict[str, float] = field(default_factory=dict)  # by source: when it last went as far as was read of it
     owed: float | None = None  # monotonic: since when the group's offsets are behind what is committed
     behind: float = 0.0  # monotonic: when a batch of an old backlog came
     size: StateSize = field(default_factory=StateSize)

@@ -54,8 +54,8 @@ class Owners:
         self.app = app
         self.options = options
         self.registry = registry
-        self._stages = {stage.changelog: stage for stage in stages}
-        self._by_source = {topic: stage for stage in self._stages.values() for topic in stage.sources}
+        self.stages = {stage.changelog: stage for stage in stages}
+        self._by_source = {topic: stage for stage in self.stages.values() for topic in stage.sources}
         self.owned: dict[tuple[str, int], Owned] = {}
         self.leaving: dict[tuple[str, int], Owned] = {}  # let go of, their last flush under way
         self.ready = False
@@ -76,7 +76,7 @@ class Owners:
         """Make the units of these changelog partitions: fence, read, restore."""
         self._let_go = False
         try:
-            wanted = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions]
+            wanted = [tp for tp in tps if tp.partition < self.stages[tp.topic].partitions]
             owned = dict(zip(wanted, await asyncio.gather(*(self._fence(tp) for tp in wanted)), strict=True))
             ends = {TopicPartition(*tp): end for tp, (_, end) in owned.items()}
             crcs = self.options.check_crcs
@@ -93,7 +93,7 @@ class Owners:
             raise
 
     async def _fence(self, tp: TP) -> tuple[Owned, int]:
-        stage = self._stages[tp.topic]
+        stage = self.stages[tp.topic]
         name = f"{tp.topic}-{tp.partition}"
         options = self.options
         timeout_ms, internal = options.transaction_timeout_ms, frozenset(self._by_source)
@@ -120,7 +120,7 @@ class Owners:
         """
         if self._let_go:
             return False
-        ours = [tp for tp in tps if tp.partition < self._stages[tp.topic].partitions]
+        ours = [tp for tp in tps if tp.partition < self.stages[tp.topic].partitions]
         missing = [tp for tp in ours if (tp.topic, tp.partition) not in self.owned]
         if missing:
             await self.fail(ValueError(f"recovery ended without the state of {missing}"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from faust.types import TP
 
 from streams.engine.owned import Owned
-from streams.engine.transport import Span, shrunk
+from streams.engine.transport import Span, recounted, shrunk
 
 if TYPE_CHECKING:
     from streams.engine.owners import Owners
@@ -43,6 +43,8 @@ class Timekeeper:
         try:
             while owners.failure is None:
                 found = list(owners.owned.items())
+                if owners.ready:
+                    await self.count_partitions()
                 pause = interval / max(1, len(found))
                 for key, owned in found:
                     if await _overslept(pause) > DEAF_SECONDS:
@@ -52,7 +54,7 @@ class Timekeeper:
                     span = self.span(owned)
                     if owners.ready:
                         self.idle(owned, span)
-                        await self.look_behind(owned, span)
+                        await self.look_behind(owned)
                     if owned.due and owned.task is None and is_due(owned, span, interval):
                         owners.kick(owned)
                 if not found:
@@ -68,22 +70,34 @@ class Timekeeper:
             owned.heard = time.monotonic()
 
     def span(self, owned: Owned) -> Span | None:
-        """Return what a unit has before it; None where nothing is known."""
-        topic = owned.stage.clock_topic
+        """Return what a unit has before it of what moves its clock; None where nothing is known."""
+        return self._span_of(owned, owned.stage.clock_topic)
+
+    def _span_of(self, owned: Owned, topic: str) -> Span | None:
         at = owned.unit.next.get(topic)
         if at is None or topic in owned.seeking:
             return None
         span: Span | None = self.owners.app.consumer._thread.span(TP(topic, owned.unit.partition), at)
         return span
 
-    async def look_behind(self, owned: Owned, span: Span | None) -> None:
+    async def look_behind(self, owned: Owned) -> None:
         """Stop where a source has ended in front of its unit for a while: nothing of it would be folded any more."""
-        topic, now = owned.stage.clock_topic, time.monotonic()
-        at = owned.unit.next.get(topic, 0)
-        if span is None or span.end >= at:
-            owned.whole = now
-        elif now - owned.whole > SHRUNK_SECONDS:
-            await self.owners.fail(shrunk(TP(topic, owned.unit.partition), span.end, at))
+        now = time.monotonic()
+        for topic in owned.stage.sources:
+            at, span = owned.unit.next.get(topic, 0), self._span_of(owned, topic)
+            if span is None or span.end >= at:
+                owned.whole[topic] = now
+            elif now - owned.whole.setdefault(topic, now) > SHRUNK_SECONDS:
+                await self.owners.fail(shrunk(TP(topic, owned.unit.partition), span.end, at))
+
+    async def count_partitions(self) -> None:
+        """Stop where a topic has got partitions: they have no units, and their records would be passed over unheard."""
+        owners = self.owners
+        for stage in owners.stages.values():
+            for topic in () if stage.alone else stage.sources:
+                count = owners.app.consumer._thread.partitions(topic)
+                if count not in (None, stage.partitions):
+                    await owners.fail(recounted(topic, stage.partitions, count))
 
     def idle(self, owned: Owned, span: Span | None) -> None:
         """Tell a unit that time has passed, if it was silent to the end of its source for long enough."""

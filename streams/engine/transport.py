@@ -82,6 +82,15 @@ def shrunk(tp: TP, end: int, at: int) -> ValueError:
     return ValueError(msg)
 
 
+def recounted(topic: str, before: int, now: int) -> ValueError:
+    """Return the error that a topic has another count of partitions than when the worker started."""
+    msg = (
+        f"{topic} had {before} partitions when the worker started and has {now} now: assets have moved between "
+        "partitions, and what is in new ones is read by nobody"
+    )
+    return ValueError(msg)
+
+
 class Span(NamedTuple):
     """What a unit has before it, as of its partition's last fetch.
 
@@ -147,6 +156,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if subscription is not None and subscription.assignment is not None:
             self._read_to = {tp: state._position for tp, state in subscription.assignment._tp_state.items()}
         return found
+
+    def partitions(self, topic: str) -> int | None:
+        """Return how many partitions a topic has, as far as the client has heard; None if it knows no such topic."""
+        found = self._ensure_consumer().partitions_for_topic(topic)
+        return len(found) if found else None
 
     def span(self, tp: TP, at: int) -> Span | None:
         """Return what is known of a partition whose unit stands at an offset; None while it has no fetch."""

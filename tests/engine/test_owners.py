@@ -97,7 +97,7 @@ async def taken(at=10):
     await app.owners.take([TP(CHANGELOG, 0)])
     app.owners.sought({TP0: at})
     app.owners.ready = True
-    thread = SimpleNamespace(tp_last_committed_at={}, span=lambda tp, at: None)
+    thread = SimpleNamespace(tp_last_committed_at={}, span=lambda tp, at: None, partitions=lambda topic: 2)
     consumer = app.consumer
     consumer._thread = thread
     return app.owners, app.owners.owned[CHANGELOG, 0]
