@@ -90,6 +90,14 @@ def test_every_address_is_that_of_a_service():
     assert "http://0.0.0.0:8081" == SERVICES["registry"]["environment"]["SCHEMA_REGISTRY_LISTENERS"]
 
 
+def test_an_alert_of_one_release_hides_none_of_another():
+    rules = ALERTMANAGER["inhibit_rules"]
+
+    assert len(rules) > 3
+    for rule in rules:
+        assert "job" in rule.get("equal", []) or 'job=""' in rule["source_matchers"]
+
+
 def test_what_is_mounted_is_there_and_is_where_it_is_looked_for():
     mounts = {}
     for service in SERVICES.values():
