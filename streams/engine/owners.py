@@ -75,31 +75,33 @@ class Owners:
     async def take(self, tps: list[TP]) -> None:
         """Make the units of these changelog partitions: fence, read, restore."""
         self._let_go = False
+        made: dict[TP, Owned] = {}
         try:
-            wanted = [tp for tp in tps if tp.partition < self.stages[tp.topic].partitions]
-            owned = dict(zip(wanted, await asyncio.gather(*(self._fence(tp) for tp in wanted)), strict=True))
-            ends = {TopicPartition(*tp): end for tp, (_, end) in owned.items()}
+            made |= {tp: self._make(tp) for tp in tps if tp.partition < self.stages[tp.topic].partitions}
+            owner = codec.OWNER, codec.json_row({"group": self.options.group})
+            fenced = await asyncio.gather(*(mine.writer.fence(owner) for mine in made.values()))
+            ends = {TopicPartition(*tp): end for tp, end in zip(made, fenced, strict=True)}
             crcs = self.options.check_crcs
             rows = await changelog.read(ends, self.options.connection, check_crcs=crcs) if ends else {}
-            if self._let_go:
-                await asyncio.gather(*(mine.writer.stop() for mine, _ in owned.values()), return_exceptions=True)
-                return
-            for tp, (mine, _) in owned.items():
-                self._restore(tp, mine, rows[TopicPartition(*tp)])
+            for tp in () if self._let_go else list(made):
+                self._restore(tp, made[tp], rows[TopicPartition(*tp)])
+                del made[tp]
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             await self.fail(error)
             raise
+        finally:
+            # Nobody else knows the producers of what was let go of meanwhile, or overtaken by another assignment.
+            await asyncio.gather(*(mine.writer.stop() for mine in made.values()), return_exceptions=True)
 
-    async def _fence(self, tp: TP) -> tuple[Owned, int]:
+    def _make(self, tp: TP) -> Owned:
         stage = self.stages[tp.topic]
         name = f"{tp.topic}-{tp.partition}"
         options = self.options
         timeout_ms, internal = options.transaction_timeout_ms, frozenset(self._by_source)
         writer = Writer(name, options.group, TopicPartition(*tp), options.connection, timeout_ms, internal)
-        end = await writer.fence((codec.OWNER, codec.json_row({"group": options.group})))
-        return Owned(stage, stage.make(tp.partition), writer, heard=time.monotonic()), end
+        return Owned(stage, stage.make(tp.partition), writer, heard=time.monotonic())
 
     def _restore(self, tp: TP, owned: Owned, rows: dict[bytes, bytes]) -> None:
         rows.pop(codec.OWNER, None)

@@ -328,6 +328,28 @@ def test_state_that_is_let_go_of_while_it_is_taken_up_is_nobodys(monkeypatch, am
     assert "stop" == Writer.calls[-1]
 
 
+def test_producers_of_an_assignment_that_was_overtaken_are_stopped(monkeypatch):
+    # Faust cancels a recovery when another assignment comes; each left its producers behind, connected.
+    async def run():
+        app = job(Unit)
+        reading = asyncio.Event()
+
+        async def read(ends, connection, *, check_crcs):
+            reading.set()
+            await asyncio.sleep(60)
+
+        monkeypatch.setattr(changelog, "read", read)
+        taking = asyncio.ensure_future(app.owners.take([TP(CHANGELOG, 0), TP(CHANGELOG, 1)]))
+        await reading.wait()
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        return app.owners.owned, app.owners.failure
+
+    assert ({}, None) == asyncio.run(run())
+    assert ["fence", "fence", "stop", "stop"] == Writer.calls
+
+
 def test_counts_live_as_long_as_the_process_whoever_owns_the_unit():
     async def run():
         mine, owned = await taken(at=0)
