@@ -3,8 +3,9 @@
 The rate of an instrument holds from its event time until its next record, or until it is stale. When an asset's
 clock, its newest event time, passes the end of a UTC hour, that hour is closed: each instrument's rates become a mean
 over time, the asset's is their mean by open interest (where each of them has one; else each counts the same), and
-every series is judged. Nothing else decides anything, so the result is a function of the records in log order, and
-the same for settlements and for a feed that repeats those rates every second.
+every series is judged. What runs on an asset that has fallen silent is ended by the others, a week after its last
+rate. Nothing else decides anything, so the result is a function of the records in log order, and the same for
+settlements and for a feed that repeats those rates every second.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ class Crowding:
             self._open_hour(asset, last_ms)
         if to_ms // DAY_MS > self._day:
             self._day = to_ms // DAY_MS
-            for each in list(self._assets.values()):
+            for _, each in sorted(self._assets.items()):
                 # One that was delisted never speaks again: the others say that its time is over.
                 if each is not asset and not each.knows_a_rate_after(to_ms - _ENDED_MS):
                     records += self._end(each)
@@ -260,12 +261,18 @@ class Crowding:
         return [self._record(owner, change, parts, end_ms) for change in changes]
 
     def _end(self, asset: Asset) -> list[Record]:
-        """End what is running on an asset of which no rate is in force any more."""
-        stale_ms = max((member.rate.valid_until_ms for member in asset.members.values()), default=asset.clock_ms)
-        end_ms, records = _hour_of(stale_ms) + HOUR_MS, list[Record]()
-        for owner in (*asset.members.values(), asset):
-            if owner.series.running is not None:
-                records += self._close_series(owner, None, [], end_ms)
+        """End what is running on an asset of which no rate is in force any more, and let none be in force again."""
+        records: list[Record] = []
+        owners: list[Asset | Member] = [*asset.members.values(), asset]
+        if not any(owner.series.running for owner in owners):
+            return records
+        until_ms = {member.identity: member.rate.valid_until_ms for member in asset.members.values()}
+        for owner in owners:
+            end_ms = _hour_of(until_ms.get(owner.identity, max(until_ms.values()))) + HOUR_MS
+            records += self._close_series(owner, None, [], end_ms)
+        for member in asset.members.values():
+            member.rate.valid_until_ms = min(member.rate.valid_until_ms, asset.clock_ms)
+            self._dirty[Key("r", member.identity)] = member.rate
         return records
 
     def _forget_before(self, asset: Asset, oldest_ms: int) -> None:

@@ -68,7 +68,7 @@ class RateInForce:
 
         """
         self._sum(end_ms)
-        value = mean(self.total, self.covered_ms) if self.valid_until_ms >= end_ms else None
+        value = mean(self.total, self.covered_ms) if self.valid_until_ms >= end_ms and self.covered_ms else None
         self.open_hour(end_ms)
         return value
 

@@ -59,6 +59,7 @@ def run(records: Iterable[Funding], rule: CrowdingRule) -> list[Record]:
     """Return what one partition says, but for the sentences."""
     assets: dict[str, Asset] = {}
     said: list[Record] = []
+    day = -1
     for record in records:
         name, at = tuple(record.instrument), record.event_time_ms
         asset = assets.setdefault(record.instrument.asset, Asset(record.instrument.asset))
@@ -74,6 +75,11 @@ def run(records: Iterable[Funding], rule: CrowdingRule) -> list[Record]:
         if at // DAY > clock // DAY:
             for each in [n for n, rates in asset.rates.items() if rates[-1].at < at - rule.history_days_max * DAY]:
                 del asset.rates[each], asset.series[each]
+        if at // DAY > day:
+            day = at // DAY
+            for _, other in sorted(assets.items()):
+                if other is not asset and not any(rates[-1].until > at - 7 * DAY for rates in other.rates.values()):
+                    said += silence(other, rule)
         asset.clock = max(clock, at)
         hours = record.funding_interval_hours
         until = at + round(rule.stale_after_intervals * hours * HOUR)
@@ -82,6 +88,18 @@ def run(records: Iterable[Funding], rule: CrowdingRule) -> list[Record]:
         asset.rates.setdefault(name, []).append(Rate(at, until, nano, weight))
         asset.of(name)
     return said
+
+
+def silence(asset: Asset, rule: CrowdingRule) -> list[Record]:
+    """End what is running on an asset that has not been heard of for a week."""
+    names = [*sorted(asset.rates), (asset.name,)]
+    if not any(asset.of(name).running for name in names):
+        return []
+    until = {name: rates[-1].until for name, rates in asset.rates.items()}
+    ends = {name: until.get(name, max(until.values())) // HOUR * HOUR + HOUR for name in names}
+    for rates in asset.rates.values():
+        rates[-1].until = min(rates[-1].until, asset.clock)
+    return [record for name in names for record in judge(asset, name, None, [], ends[name], rule)]
 
 
 def close(asset: Asset, end: int, rule: CrowdingRule) -> list[Record]:
