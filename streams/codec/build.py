@@ -162,5 +162,8 @@ def exchange_flow(fields: Fields, arrival: Arrival) -> ExchangeFlow:
         detail = f"period_end must be after period_start={start_ms}, was {end_ms}"
         raise fields.wrong(Reason.IMPOSSIBLE_TIME, detail)
     times = _times(fields, arrival)
+    if end_ms > times[0] + arrival.future_bound_ms:
+        detail = f"period_end must be at most {arrival.future_bound_ms} ms after event_time={times[0]}, was {end_ms}"
+        raise fields.wrong(Reason.EVENT_TIME_IN_FUTURE, detail)
     fields.keyed(arrival.key, asset)
     return ExchangeFlow(asset, exchange, inflow, outflow, start_ms, end_ms, source, *times)

@@ -1,25 +1,32 @@
 """How many coins of an asset go to exchanges in a day, and how that ranks in its own history.
 
-Law: what counts of an exchange is the record whose period ends last (of the same period the one with the newest
-event time: a correction), scaled from its period to 24 hours. Their sum is sampled at the first full hour at or
-after the newest period's end. Order within such an hour and repeats do not matter; an older period that comes
-late changes nothing.
+Law: what counts of an exchange are its periods of the 24 hours before the end of its last (of two that end together
+the one with the newest event time: a correction), scaled from what they cover to 24 hours; a last one of 24 hours or
+more counts alone. Their sum over the exchanges is sampled at the first full hour at or after the newest of them was
+known. Order within such an hour and repeats do not matter.
 
-Memory per asset: the latest record of each exchange, and at most 92 days of one sample an hour (18 KB).
+Memory per asset: a day of each exchange's periods, ``PERIODS_MAX`` at most, and at most 92 days of one sample an hour
+(18 KB).
 """
 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.core.context_rule import DAY_MS, HOUR_MS, NUMBER_MAX, ContextRule
-from streams.core.history import ROW_VERSION, Histories, rank, row_body
+from streams.core.history import Histories, rank, row_body
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
     from streams.core.events import ExchangeFlow
+
+#: Periods of an exchange that are remembered: a day of quarters of an hour.
+PERIODS_MAX = 96
+#: Of the rows here; the version before this one remembered one period of each exchange.
+ROW_VERSION = 2
 
 
 class _Period(NamedTuple):
@@ -27,6 +34,10 @@ class _Period(NamedTuple):
     event_time_ms: int
     start_ms: int
     inflow: float
+
+    @property
+    def known_ms(self) -> int:
+        return max(self.end_ms, self.event_time_ms)
 
 
 class FlowContext:
@@ -47,7 +58,7 @@ class FlowContext:
     def __init__(self, rule: ContextRule) -> None:
         self._rule = rule
         self._kept_ms = rule.history_ms + rule.lag_ms_max
-        self._assets: dict[str, dict[str, _Period]] = {}
+        self._assets: dict[str, dict[str, list[_Period]]] = {}  # by end
         self._count = 0
         self._clock_ms = -1
         self._dirty: set[str] = set()
@@ -67,17 +78,16 @@ class FlowContext:
             return
         if newest.end_ms <= self._clock_ms - self._kept_ms:
             return
-        latest = self._assets.get(flow.asset, {}).get(flow.exchange)
-        if latest is None:
+        periods = self._assets.get(flow.asset, {}).get(flow.exchange, [])
+        if not periods:
             known = len(self._assets.get(flow.asset, ()))
             self._rule.admit(f"flows of {flow.asset} on {flow.exchange}", self._count, known)
             self._count += 1
-        elif newest <= latest:
+            self._assets.setdefault(flow.asset, {})[flow.exchange] = periods
+        if not _take(periods, newest):
             return
-        periods = self._assets.setdefault(flow.asset, {})
-        periods[flow.exchange] = newest
         self._dirty.add(flow.asset)
-        self._sample(flow.asset, periods)
+        self._sample(flow.asset)
         clock_ms, self._clock_ms = self._clock_ms, max(self._clock_ms, newest.end_ms)
         if clock_ms // HOUR_MS != self._clock_ms // HOUR_MS:
             self._expire()
@@ -105,32 +115,60 @@ class FlowContext:
         if key.startswith(b"x|g|"):
             self._inflows.load(key, value)
             return
-        saved = {name: _Period(*period) for name, period in json.loads(row_body(key, value)).items()}
+        found = json.loads(row_body(key, value, ROW_VERSION))
+        if value[0] == 1:
+            found = {name: [period] for name, period in found.items()}
+        saved = {name: [_Period(*period) for period in periods] for name, periods in found.items()}
         self._assets[key[4:].decode()] = saved
         self._count += len(saved)
-        self._clock_ms = max(self._clock_ms, *(period.end_ms for period in saved.values()))
+        self._clock_ms = max(self._clock_ms, *(periods[-1].end_ms for periods in saved.values()))
 
     def _row(self, name: str) -> bytes | None:
         if name not in self._assets:
             return None
         return bytes((ROW_VERSION,)) + json.dumps(self._assets[name], separators=(",", ":"), sort_keys=True).encode()
 
-    def _sample(self, name: str, periods: dict[str, _Period]) -> None:
-        newest_ms = max(period.end_ms for period in periods.values())
-        fresh = [period for period in periods.values() if period.end_ms >= newest_ms - self._rule.flow_age_ms_max]
-        per_day = fsum(period.inflow * DAY_MS / (period.end_ms - period.start_ms) for period in fresh)
-        self._inflows.put(name, -(-newest_ms // HOUR_MS), per_day)
+    def _sample(self, name: str) -> None:
+        of = self._assets[name].values()
+        oldest_ms = max(periods[-1].end_ms for periods in of) - self._rule.flow_age_ms_max
+        fresh = [periods for periods in of if periods[-1].end_ms >= oldest_ms]
+        known_ms = max(period.known_ms for periods in fresh for period in periods)
+        self._inflows.put(name, -(-known_ms // HOUR_MS), fsum(_per_day(periods) for periods in fresh))
 
     def _expire(self) -> None:
         first_ms = self._clock_ms - self._kept_ms
         self._inflows.expire(first_ms // HOUR_MS)
-        for name, periods in list(self._assets.items()):
-            kept = {key: period for key, period in periods.items() if period.end_ms >= first_ms}
-            if len(kept) == len(periods):
+        for name, of in list(self._assets.items()):
+            kept = {key: periods for key, periods in of.items() if periods[-1].end_ms >= first_ms}
+            if len(kept) == len(of):
                 continue
             self._dirty.add(name)
-            self._count -= len(periods) - len(kept)
+            self._count -= len(of) - len(kept)
             if kept:
                 self._assets[name] = kept
             else:
                 del self._assets[name]
+
+
+def _take(periods: list[_Period], newest: _Period) -> bool:
+    """Put a period among those of the day before the last one's end; return whether that changed anything."""
+    at = bisect_left(periods, newest.end_ms, key=lambda period: period.end_ms)
+    if at < len(periods) and periods[at].end_ms == newest.end_ms:
+        if newest <= periods[at]:
+            return False
+        periods[at] = newest
+        return True
+    if periods and newest.end_ms <= periods[-1].end_ms - DAY_MS:
+        return False
+    periods.insert(at, newest)
+    first = bisect_left(periods, periods[-1].end_ms - DAY_MS + 1, key=lambda period: period.end_ms)
+    del periods[: max(first, len(periods) - PERIODS_MAX)]
+    return True
+
+
+def _per_day(periods: list[_Period]) -> float:
+    """Return the coins of 24 hours."""
+    last = periods[-1]
+    counted = periods if last.end_ms - last.start_ms < DAY_MS else [last]
+    covered_ms = sum(period.end_ms - period.start_ms for period in counted)
+    return fsum(period.inflow for period in counted) * DAY_MS / covered_ms

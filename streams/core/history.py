@@ -121,13 +121,13 @@ def realised_volatility(returns: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(returns * returns) * MINUTES_PER_YEAR))
 
 
-def row_body(key: bytes, value: bytes) -> bytes:
+def row_body(key: bytes, value: bytes, newest: int = ROW_VERSION) -> bytes:
     r"""Return what a saved row holds behind its version byte.
 
     Raises
     ------
     ValueError
-        If a later version wrote it, or nobody.
+        If a later version wrote it than ``newest``, or nobody.
 
     Examples
     --------
@@ -138,11 +138,11 @@ def row_body(key: bytes, value: bytes) -> bytes:
 
     >>> row_body(b"x|q|BTC", b"")
     Traceback (most recent call last):
-    ValueError: row b'x|q|BTC' of the state must begin with version byte 1, began with b''
+    ValueError: row b'x|q|BTC' of the state must begin with version byte 1 at most, began with b''
 
     """
-    if value[:1] != bytes((ROW_VERSION,)):
-        msg = f"row {key!r} of the state must begin with version byte {ROW_VERSION}, began with {value[:1]!r}"
+    if not value or not 1 <= value[0] <= newest:
+        msg = f"row {key!r} of the state must begin with version byte {newest} at most, began with {value[:1]!r}"
         raise ValueError(msg)
     return value[1:]
 

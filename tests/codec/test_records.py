@@ -126,6 +126,11 @@ def test_a_period_ends_after_it_starts(start, expected):
     assert expected == reason("exchange-flows", period_start=start)
 
 
+@pytest.mark.parametrize(("end", "expected"), [(T + 5_000, None), (T + 5_001, Reason.EVENT_TIME_IN_FUTURE)])
+def test_a_period_has_ended_when_its_figure_is_known(end, expected):
+    assert expected == reason("exchange-flows", period_end=end)
+
+
 def test_a_flow_needs_a_source():
     (refused,) = decode("exchange-flows", exchange_flow(source=""))[1]
 
