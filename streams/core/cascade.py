@@ -30,6 +30,7 @@ from functools import lru_cache
 from typing import Any
 
 from streams.core.events import PositionSide, Scope
+from streams.core.windows import FIVE_MINUTES, LENGTHS, window_start
 
 
 class Phase(StrEnum):
@@ -240,6 +241,11 @@ def step(rule: CascadeRule, state: CascadeState, measure: Measure, *, onset: boo
         state.peaked_ms = state.highest_ms
         phases.append(Phase.PEAK)
     return phases
+
+
+def first_second(state: CascadeState) -> int:
+    """Return the first second of what a cascade counts since onset: the five minutes that made it."""
+    return window_start(LENGTHS[FIVE_MINUTES], state.started_ms // 1000)
 
 
 def raise_to(highest: list[int], usd: list[int], time_ms: int) -> None:

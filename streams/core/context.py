@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from streams.core.context_flows import FlowContext
 from streams.core.context_interest import InterestContext
 from streams.core.context_quotes import QuoteContext
-from streams.core.context_rule import ContextRule
+from streams.core.context_rule import MINUTE_MS, ContextRule
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.core.events import ExchangeFlow, OpenInterest, Quote
+    from streams.core.events import ExchangeFlow, OpenInterest, PositionSide, Quote
 
 __all__ = ["After", "Before", "ContextRule", "ContextTracker"]
 
@@ -87,12 +87,15 @@ class After:
         Median spread since the onset / median before.
     open_interest_change
         In coins, since the onset (fraction).
+    price_recovered
+        Which part of its worst move since the five minutes of the onset the quoted price has taken back.
 
     """
 
     volatility_multiple: float | None
     spread_multiple: float | None
     open_interest_change: float | None
+    price_recovered: float | None
 
 
 class ContextTracker:
@@ -144,15 +147,15 @@ class ContextTracker:
         """Return coins in open positions by instrument, "exchange|symbol", as they stood at a moment."""
         return self._interest.snapshot(asset, at_ms)
 
-    def open_interest_ms(self, asset: str, at_ms: int) -> int:
-        """Return when open interest was last heard of an asset, as known at a moment (ms); -1 if it was not."""
-        return self._interest.newest_ms(asset, at_ms)
+    def open_interest_times(self, asset: str, at_ms: int) -> dict[str, int]:
+        """Return when each of ``open_interest_coins`` was heard (ms)."""
+        return self._interest.times(asset, at_ms)
 
     def open_interest_change(self, before: Before, asset: str, at_ms: int) -> Reading | None:
         """Return the change in coins since ``before`` (fraction) over instruments heard from at both moments."""
         return self._interest.change(asset, before.open_interest, before.at_ms, at_ms)
 
-    def after(self, before: Before, asset: str, since_ms: int, at_ms: int) -> After:
+    def after(self, before: Before, asset: str, side: PositionSide, since_ms: int, at_ms: int) -> After:
         """Return what followed since the onset; minutes older than ``ContextRule.kept_ms`` are gone by then."""
         change = self.open_interest_change(before, asset, at_ms)
         volatility = before.volatility.value if before.volatility else None
@@ -160,6 +163,7 @@ class ContextTracker:
             volatility_multiple=_ratio(self._quotes.volatility_since(asset, since_ms, at_ms), volatility),
             spread_multiple=_ratio(self._quotes.spread_since(asset, since_ms, at_ms), before.spread_median),
             open_interest_change=change.value if change else None,
+            price_recovered=self._quotes.recovered_since(asset, side, since_ms - 5 * MINUTE_MS, at_ms),
         )
 
     def dirty_rows(self) -> list[tuple[bytes, bytes | None]]:

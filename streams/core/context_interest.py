@@ -83,13 +83,15 @@ class InterestContext:
 
     def snapshot(self, asset: str, at_ms: int) -> dict[str, float]:
         """Return coins by instrument ("exchange|symbol") as they stood at a moment, where known and fresh."""
-        known = {key: self._held_at(asset, key, at_ms) for key in self._assets.get(asset, {})}
-        return {key: held.coins for key, held in sorted(known.items()) if held is not None}
+        return {key: held.coins for key, held in self._known(asset, at_ms)}
 
-    def newest_ms(self, asset: str, at_ms: int) -> int:
-        """Return the newest time of what ``snapshot`` returns; -1 of nothing."""
-        known = (self._held_at(asset, key, at_ms) for key in self._assets.get(asset, {}))
-        return max((held.time_ms for held in known if held is not None), default=-1)
+    def times(self, asset: str, at_ms: int) -> dict[str, int]:
+        """Return when each of what ``snapshot`` returns was heard, in milliseconds."""
+        return {key: held.time_ms for key, held in self._known(asset, at_ms)}
+
+    def _known(self, asset: str, at_ms: int) -> list[tuple[str, _Held]]:
+        known = ((key, self._held_at(asset, key, at_ms)) for key in sorted(self._assets.get(asset, ())))
+        return [(key, held) for key, held in known if held is not None]
 
     def change(self, asset: str, before: Mapping[str, float], before_ms: int, at_ms: int) -> Reading | None:
         """Return what a snapshot's coins have changed by, as a fraction; no rank.

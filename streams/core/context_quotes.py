@@ -20,11 +20,16 @@ import numpy as np
 
 from streams.core.context_quoted import AssetQuotes, Closed
 from streams.core.context_rule import DAY_MS, HOUR_MS, MINUTE_MS, NUMBER_MAX, ContextRule
+from streams.core.events import PositionSide
 from streams.core.history import Histories, Samples, rank, realised_volatility
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
     from streams.core.events import Quote
+
+
+#: A smaller move of the price is none: nothing of it can be taken back (a fraction).
+MOVE_MIN = 0.005
 
 
 class Spread(NamedTuple):
@@ -129,6 +134,20 @@ class QuoteContext:
         """Return the median spread (a fraction) from the minute that holds ``since_ms`` to the last whole one."""
         found = self._fresh(self._spreads, asset, since_ms // MINUTE_MS, at_ms)
         return float(np.median(found.values)) if len(found.steps) >= self._rule.since_count_min else None
+
+    def recovered_since(self, asset: str, side: PositionSide, since_ms: int, at_ms: int) -> float | None:
+        """Return which part of its worst move against a side since a moment the price has taken back, by whole minutes.
+
+        None where the quotes are too few or too old, or the move was under ``MOVE_MIN``. 1 is all of it, and more is
+        possible.
+        """
+        found = self._fresh(self._returns, asset, since_ms // MINUTE_MS, at_ms)
+        if len(found.steps) < self._rule.since_count_min:
+            return None
+        moved = np.expm1(np.cumsum(found.values))
+        worst = float(min(moved) if side is PositionSide.LONG else max(moved))
+        against = -worst if side is PositionSide.LONG else worst
+        return float(1 - moved[-1] / worst) if against >= MOVE_MIN else None
 
     def dirty_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call; None where one has expired."""

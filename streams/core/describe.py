@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from streams.core.context import Before, ContextTracker
+from streams.core.context import Before, ContextRule, ContextTracker
 from streams.core.coverage import Coverage, Venues, at_least
 from streams.core.crowding import Crowding
 from streams.core.episodes import Episodes
@@ -16,6 +16,8 @@ from streams.core.headline import headline
 from streams.core.reading import Reading
 
 Record = dict[str, Any]
+#: What stage 2 heard longer ago says nothing of a spread now.
+SPREAD_AGE_MS_MAX = ContextRule().quote_age_ms_max
 
 NO_CONTEXT: Record = dict.fromkeys(
     (
@@ -58,7 +60,8 @@ class Describer:
         for each in record["exchanges"]:
             each["coverage"] = self.venues.coverage(each["exchange"], at_ms, stale).value
         covered = self.coverage(mine if whole is None else whole, at_ms, whole=whole is not None, stale=stale)
-        record["at_least"] = covered["at_least"]
+        # What comes too late for the market's clock is not in the figures of its cascades.
+        record["at_least"] = covered["at_least"] or record["scope"] in {Scope.EXCHANGE, Scope.MARKET}
         record["context"] = context
         record["aftermath"] = aftermath
         hour, day = (record[name]["long_usd"] + record[name]["short_usd"] for name in ("highest_hour", "highest_day"))
@@ -75,14 +78,15 @@ def before_onset(asset: str, side: PositionSide, at_ms: int, tracker: ContextTra
         "known": tracker.before(asset, at_ms).to_json(),
         "funding": crowding.reading(asset, at_ms),
         "crowded": crowding.crowded(asset, side, at_ms),
-        "open_interest_ms": tracker.open_interest_ms(asset, at_ms),
+        "interest_ms": tracker.open_interest_times(asset, at_ms),
     }
 
 
 def context_record(before: Record, now: Record, at_ms: int) -> Record:
     """Return the ``Context`` of a message from what was known at onset and what is known now."""
     old, new = Before.from_json(before["known"]), Before.from_json(now["known"])
-    later = max(0, at_ms - old.at_ms)
+    later, since = max(0, at_ms - old.at_ms), max(0, at_ms - new.at_ms)
+    spread = new.spread_multiple
     crowded = before["crowded"]
     return {
         "funding_rate_annualised": _aged(before["funding"], later),
@@ -90,36 +94,16 @@ def context_record(before: Record, now: Record, at_ms: int) -> Record:
         "crowded_age_ms": max(0, old.at_ms - crowded[1]) if crowded else None,
         "volatility": _aged(old.volatility, later),
         "open_interest_change": None,
-        "spread_multiple": _aged(new.spread_multiple, 0),
+        "spread_multiple": _aged(spread, since) if spread and spread.age_ms + since <= SPREAD_AGE_MS_MAX else None,
         "exchange_inflow": _aged(old.inflow, later),
         "asset": before["asset"],
     }
 
 
-def aftermath_record(notice: Notice, before: Record, now: Record, after: Record) -> Record:
-    """Return what came after: ``after`` has the multiples and the change in coins."""
-    return {
-        **after,
-        "crowding_ended": not now["crowded"] if before["crowded"] else None,
-        "price_recovered": price_recovered(notice.record),
-    }
-
-
-def price_recovered(record: Record) -> float | None:
-    """Return the part of the move against the liquidated side that the price has taken back.
-
-    Examples
-    --------
-    >>> price_recovered({"position_side": "LONG", "first_price": 100.0, "lowest_price": 90.0, "last_price": 95.0})
-    0.5
-    >>> price_recovered({"position_side": "SHORT", "first_price": 100.0, "highest_price": 110.0, "last_price": 110.0})
-    0.0
-
-    """
-    first, last = record["first_price"], record["last_price"]
-    worst = record["lowest_price" if record["position_side"] == "LONG" else "highest_price"]
-    # A rise of which nothing was given back is -0.0 without the sum.
-    return None if first is None or first == worst else (last - worst) / (first - worst) + 0.0
+def aftermath_record(before: Record, now: Record, after: Record) -> Record:
+    """Return what came after: ``after`` has the multiples, the change in coins and the price."""
+    known = before["crowded"] and now["funding"] is not None
+    return {**after, "crowding_ended": not now["crowded"] if known else None}
 
 
 def _aged(reading: Reading | list[Any] | None, later_ms: int) -> Record | None:

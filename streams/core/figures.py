@@ -81,7 +81,7 @@ def cascade_record(
     """Return a message of ``cascades`` but for coverage, context, comparisons and headline; counts it."""
     long, short = state.usd
     windows = window_records(totals, 0)
-    raise_to(state.highest_day, totals.sums[ONE_DAY, 0, :2].tolist(), time_ms)
+    _raise_day(state, totals, time_ms)
     record = {
         "cascade_id": state.cascade_id,
         "sequence": state.sequence,
@@ -118,6 +118,11 @@ def cascade_record(
     }
     state.sequence += 1
     return record
+
+
+def _raise_day(state: CascadeState, totals: Totals, time_ms: int) -> None:
+    raise_to(state.highest_day, totals.sums[ONE_DAY, 0, :2].tolist(), time_ms)
+    raise_to(state.highest_day, state.highest_hour, state.highest_hour[2])  # a day holds its hours
 
 
 def _prices(state: CascadeState) -> Record:

@@ -29,7 +29,7 @@ from streams.core.measures import Measures, measures
 from streams.core.panes import Panes
 from streams.core.stretch import Stretch
 from streams.core.totals import NO_SUMS, Totals, placed
-from streams.core.windows import FIVE_MINUTES, HOUR, LENGTHS, MINUTE, minutes_kept, seconds_kept, window_start
+from streams.core.windows import HOUR, LENGTHS, MINUTE, minutes_kept, seconds_kept, window_start
 
 Ints = NDArray[np.int64]
 #: Scope, key, side.
@@ -239,7 +239,7 @@ class _Following:
 
     def _count_window(self, scope: Scope, row: int, state: CascadeState, done: int, newest: int, clock_ms: int) -> None:
         """Begin the totals of a cascade with the five minutes that made it."""
-        start = max(window_start(LENGTHS[FIVE_MINUTES], newest), seconds_kept(clock_ms // 1000))
+        start = max(cascade.first_second(state), seconds_kept(clock_ms // 1000))
         rows = self._rows(scope, row)
         for lines in (self.panes.cells_of(rows, start, newest + 1), self._new(rows, done, start)):
             count_lines(state, self.panes.exchanges, self.panes.exchange_of_row[lines.row], lines.sums, lines.largest)

@@ -25,15 +25,16 @@ CHANGE_MIN: Final = 0.005
 
 _SIDES: Final = {"LONG": "longs", "SHORT": "shorts"}
 _CROWDED: Final = {"ELEVATED": "somewhat crowded", "CROWDED": "crowded", "EXTREME": "extremely crowded"}
-_TOLERANCE: Final = 1e-9
+#: So near to zero or to the base rate funding is not on one side of it (a fraction a year).
+_NEAR: Final = 0.005
 _HOURS_SPOKEN_MAX: Final = 48
 
 
 def headline(cascade: Record) -> str:
-    """Return a ``Cascade`` wire record as one English sentence.
+    r"""Return a ``Cascade`` wire record as one English sentence.
 
-    Who, how much, where; which side; what was known before; how it compares.
-    Hour and day are the highest that both reached since onset, in every phase.
+    Who and how much; where; which side; what was known before; how it compares.
+    Hour and day are the highest that both reached since onset, in every phase; the venues are those of what came since.
     Money is rounded down where the sentence says "at least".
 
     Parameters
@@ -49,17 +50,20 @@ def headline(cascade: Record) -> str:
     >>> cascade = {"scope": "MARKET", "phase": "PEAK", "position_side": "LONG", "side_share": 0.94, "at_least": True,
     ...     "asset": None, "symbol": None, "highest_hour": hour, "highest_day": day, "exchanges": [venue],
     ...     "price_change": None, "context": {}, "aftermath": None, "comparisons": []}
-    >>> headline(cascade)
-    'At least $352M of crypto futures liquidated in one hour and $1.05B in 24 hours on Binance; longs took 94 %.'
+    >>> print(headline(cascade).replace("; ", ";\n"))
+    At least $352M of crypto futures liquidated in one hour and $1.05B in 24 hours;
+    since onset on Binance;
+    longs took 94 %.
 
     A day that holds no more than its hour is not mentioned:
 
     >>> headline({**cascade, "highest_day": hour, "at_least": False})
-    '$353M of crypto futures liquidated in one hour on Binance; longs took 94 %.'
+    '$353M of crypto futures liquidated in one hour; since onset on Binance; longs took 94 %.'
 
     """
     clauses = [
         _amounts(cascade),
+        _venues(cascade),
         _side(cascade),
         _price(cascade),
         _before(cascade),
@@ -83,7 +87,7 @@ def crowded_headline(record: Record) -> str:
     ...     "grade": "CROWDED", "funding_rate_annualised": 0.438, "percentile": 98.2, "history_days": 180.0,
     ...     "streak_hours": 72.0, "exchanges": [{"exchange": "okx"}]}
     >>> crowded_headline(record)
-    'Longs in BTC are crowded: funding at 43.8 % a year on OKX, above 98 % of its last 180 days, for 3 days.'
+    'Longs in BTC are crowded: funding at 43.8 % a year on OKX, percentile 98 of 180 days, for 3 days.'
 
     Without enough history there is no rank, and none is printed:
 
@@ -94,6 +98,9 @@ def crowded_headline(record: Record) -> str:
     ended = record["phase"] == "ENDED"
     venues = listed([exchange_name(name) for name in dict.fromkeys(e["exchange"] for e in record["exchanges"])])
     what = record["asset"] if record["symbol"] is None else record["symbol"]
+    whose = f"{_SIDES[record['position_side']].capitalize()} in {what}"
+    if ended and not venues:
+        return f"{whose} are not known to be crowded any more: no funding."
     how = "no longer crowded" if ended else _CROWDED.get(record["grade"], "crowded")
     if record["phase"] == "GRADE_CHANGED":
         how = f"now {how}"
@@ -101,7 +108,7 @@ def crowded_headline(record: Record) -> str:
     parts = [f"{rate} on {venues}" if venues else rate]
     if not ended:
         parts += [_rank(record), _streak(record["streak_hours"])]
-    return f"{_SIDES[record['position_side']].capitalize()} in {what} are {how}: {', '.join(filter(None, parts))}."
+    return f"{whose} are {how}: {', '.join(filter(None, parts))}."
 
 
 def _amounts(cascade: Record) -> str:
@@ -111,8 +118,13 @@ def _amounts(cascade: Record) -> str:
     text = f"{'At least ' if lower else ''}{hour} of {_what(cascade)} futures {verb} in one hour"
     if day != hour:
         text += f" and {day} in 24 hours"
+    # Of an exchange or its contract the amounts are its own; of an asset or the market they may hold others.
+    return f"{text} on {exchange_name(cascade['exchange'])}" if cascade["exchange"] else text
+
+
+def _venues(cascade: Record) -> str:
     venues = listed([exchange_name(name) for name in _by_size(cascade["exchanges"])])
-    return f"{text} on {venues}" if venues else text
+    return f"since onset on {venues}" if venues and not cascade["exchange"] else ""
 
 
 def _both(total: Record) -> float:
@@ -130,14 +142,15 @@ def _by_size(exchanges: Iterable[Record]) -> list[str]:
 
 def _side(cascade: Record) -> str:
     side = _SIDES.get(cascade["position_side"])
-    return f"{side} took {percent(_share(cascade))}" if side else ""
-
-
-def _share(cascade: Record) -> float:
-    # The sentence has just named the hour, so the share is the hour's, not that since onset.
+    if not side:
+        return ""
+    # The sentence has just named the hour, so the share is the hour's; of an hour that was the other side's it is that
+    # of what came since the onset.
     hour = cascade["highest_hour"]
-    ours = "long_usd" if cascade["position_side"] == "LONG" else "short_usd"
-    return float(hour[ours] / _both(hour) if _both(hour) > 0 else cascade["side_share"])
+    ours = hour["long_usd" if cascade["position_side"] == "LONG" else "short_usd"]
+    if 2 * ours >= _both(hour) > 0:
+        return f"{side} took {percent(ours / _both(hour))}"
+    return f"{side} took {percent(cascade['side_share'])} since onset"
 
 
 def _price(cascade: Record) -> str:
@@ -174,8 +187,8 @@ def _funding(context: Record, position_side: str) -> tuple[str, str]:
     reading = context.get("funding_rate_annualised")
     if reading is None:
         return side, grade if side else ""
-    sign = "negative" if reading["value"] < 0 else "neutral"
-    if reading["value"] > BASE_RATE_ANNUALISED + _TOLERANCE:
+    sign = "negative" if reading["value"] < -_NEAR else "neutral"
+    if reading["value"] > BASE_RATE_ANNUALISED + _NEAR:
         sign = "positive"
     return "funding", f"{sign} ({grade} {side})" if grade and side else sign
 
@@ -254,9 +267,7 @@ def _rank(record: Record) -> str:
     rank = record["percentile"]
     if rank is None:
         return ""
-    above = record["position_side"] == "LONG"
-    share = percent((rank if above else 100 - rank) / 100)
-    return f"{'above' if above else 'below'} {share} of its last {record['history_days']:.0f} days"
+    return f"percentile {rank:.0f} of {record['history_days']:.0f} days"
 
 
 def _streak(hours: float) -> str:

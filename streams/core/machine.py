@@ -189,9 +189,11 @@ class Walk:
     def _count(self, index: Ints, state: CascadeState, last_above_ms: int) -> None:
         m = self.measures
         records = m.records(index)
+        if m.ends is None:  # those of before came late: they are in the windows, but not of what began with the onset
+            records = records[m.time_ms[records] // 1000 >= cascade.first_second(state)]
         state.last_above_ms = last_above_ms
         count_lines(state, self.exchanges, self.exchange_of_row[m.row[records]], m.sums[records], m.largest[records])
-        if state.prices:
+        if state.prices and len(records):
             price, (first, low, high, _) = m.price[records], state.prices
             state.prices = [first, min(low, float(price.min())), max(high, float(price.max())), float(price[-1])]
         hours = m.usd_1h[index].sum(axis=1)

@@ -41,11 +41,11 @@ def money(usd: float, *, floor: bool) -> str:
 
     >>> money(999_999_999.0, floor=True), money(999_999_999.0, floor=False)
     ('$999M', '$1.00B')
-    >>> money(999.9, floor=True)
-    '$999'
+    >>> money(999.9, floor=True), money(999.9, floor=False)
+    ('$999', '$1.00K')
 
     """
-    whole = math.floor(usd)
+    whole = math.floor(usd if floor else usd + 0.5)
     step = 10 ** max(len(str(whole)) - 3, 0)
     rounded = whole // step * step if floor else (whole + step // 2) // step * step
     for size, letter in _STEPS:
@@ -73,15 +73,15 @@ def percent(fraction: float) -> str:
 
 
 def percent_a_year(fraction: float) -> str:
-    """Return an annualised rate in percent with one decimal, with its sign.
+    """Return an annualised rate in percent with one decimal, with its sign; what rounds to nothing has none.
 
     Examples
     --------
-    >>> percent_a_year(0.438), percent_a_year(-0.1204)
-    ('43.8 % a year', '-12.0 % a year')
+    >>> percent_a_year(0.438), percent_a_year(-0.1204), percent_a_year(-0.0001)
+    ('43.8 % a year', '-12.0 % a year', '0.0 % a year')
 
     """
-    return f"{fraction * 100:.1f} % a year"
+    return f"{round(fraction * 100, 1) + 0.0:.1f} % a year"
 
 
 def times(ratio: float) -> str:

@@ -57,5 +57,4 @@ class Contexts:
             yield asset, self._of[asset]
 
     def restore(self, asset: str, moments: list[Record]) -> None:
-        for moment in moments:
-            insort(self._of.setdefault(asset, []), moment, key=_at)
+        self._of[asset] = moments

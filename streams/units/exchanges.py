@@ -90,14 +90,14 @@ class Exchanges:
             if key[:1] == b"a":
                 self._alive(key[1:].decode(), codec.parse_json(value))
                 continue
-            self._rows[key] = value
             if key[:1] == b"x":
                 self.contexts.hear(key[1:].decode(), codec.parse_json(value))
-            else:
-                clock, partitions = codec.parse_json(value)
-                self._announce(self.market.watermark(int(key[1:]), clock, partitions))
-                self.contexts.passed(self.market.clock_ms - self.market.lateness_ms)
-                self._judge_feeds()
+                continue
+            self._rows[key] = value
+            clock, partitions = codec.parse_json(value)
+            self._announce(self.market.watermark(int(key[1:]), clock, partitions))
+            self.contexts.passed(self.market.clock_ms - self.market.lateness_ms)
+            self._judge_feeds()
         self.tally.consumed[batch.topic] += len(batch)
         self.tally.aggregated[batch.topic] += len(batch)
         self.next[batch.topic] = int(batch.offsets[-1]) + 1
@@ -148,7 +148,7 @@ class Exchanges:
             before, aftermath = notice.state.before, None
             now, context = self.context_of(notice.state, notice.phase, at_ms)
             if before and notice.phase is Phase.SUBSIDED:
-                aftermath = aftermath_record(notice, before, now, _after(before, now))
+                aftermath = aftermath_record(before, now, _after(before, now))
             whole = self.present() if notice.scope is Scope.MARKET else None
             finished = self.describer.complete(notice, whole, context, aftermath, self.stale)
             name = f"{record['scope']}|{record['key']}".encode()
@@ -167,7 +167,7 @@ class Exchanges:
         context = context_record(before, now, at_ms)
         change = None if phase is Phase.ONSET else _after(before, now)["open_interest_change"]
         if change is not None:
-            age_ms = max(0, at_ms - now["open_interest_ms"])
+            age_ms = max(0, at_ms - max(now["interest_ms"].values()))
             context["open_interest_change"] = {"value": change, "percentile": None, "age_ms": age_ms}
         return now, context
 
@@ -191,6 +191,7 @@ class Exchanges:
         self._rows = {}
         # The newest of each has a row that the versions before know; what they do not is beside it.
         for asset, moments in self.contexts.take_changed():
+            flush.rows.append((f"x{asset}".encode(), codec.json_row(moments[-1])))
             flush.rows.append((f"y{asset}".encode(), codec.json_row(moments[:-1])))
         flush.rows += self._grown.add(market.take())
         flush.rows += self._grown.expired(market.settle())
@@ -228,12 +229,12 @@ class Exchanges:
         commit = codec.parse_json(rows[codec.COMMIT])
         self.next = commit["next"]
         market = self.market
-        for key, value in sorted(rows.items()):
+        for key, value in rows.items():
             if key[:1] == b"x":
-                self.contexts.restore(key[1:].decode(), [codec.parse_json(value)])
-            elif key[:1] == b"y":
-                self.contexts.restore(key[1:].decode(), codec.parse_json(value))
-            elif key[:1] == b"w":
+                before = codec.parse_json(rows[b"y" + key[1:]]) if b"y" + key[1:] in rows else []
+                self.contexts.restore(key[1:].decode(), [*before, codec.parse_json(value)])
+        for key, value in sorted(rows.items()):
+            if key[:1] == b"w":
                 clock, partitions = codec.parse_json(value)
                 market.hear(int(key[1:]), clock, partitions)
             elif key[:1] == b"e":
@@ -270,13 +271,14 @@ class Exchanges:
 def _after(before: Record, now: Record) -> Record:
     """Return what came after as far as two moments can tell it."""
     known, latest = Before.from_json(before["known"]), Before.from_json(now["known"])
-    same = known.open_interest.keys() & latest.open_interest.keys()
+    times = now.get("interest_ms", {})
+    same = [name for name in known.open_interest if times.get(name, -1) > known.at_ms]
     was = sum(known.open_interest[name] for name in same)
-    heard = now.get("open_interest_ms", -1) > known.at_ms
     spread = latest.spread_multiple
     newer, old = latest.volatility, known.volatility
     return {
         "volatility_multiple": newer.value / old.value if newer and old and old.value else None,
         "spread_multiple": spread.value if spread else None,
-        "open_interest_change": sum(latest.open_interest[name] for name in same) / was - 1 if was and heard else None,
+        "open_interest_change": sum(latest.open_interest[name] for name in same) / was - 1 if was else None,
+        "price_recovered": None,
     }

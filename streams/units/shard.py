@@ -205,10 +205,9 @@ class Shard:
             aftermath = None
             if notice.phase is Phase.SUBSIDED:
                 known = Before.from_json(before["known"])
-                after = self.context.after(known, notice.asset, notice.state.started_ms, at_ms)
-                aftermath = aftermath_record(
-                    notice, before, now, {name: getattr(after, name) for name in after.__slots__}
-                )
+                side, since_ms = PositionSide(notice.state.position_side), notice.state.started_ms
+                after = self.context.after(known, notice.asset, side, since_ms, at_ms)
+                aftermath = aftermath_record(before, now, {name: getattr(after, name) for name in after.__slots__})
             whole = self.exchanges if notice.scope is Scope.ASSET else None
             finished = self.describer.complete(notice, whole, context, aftermath)
             self._emit(CASCADES, f"{record['scope']}|{record['key']}".encode(), finished)

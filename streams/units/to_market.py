@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from streams.codec import rows as codec
 from streams.core.cells import parts
 from streams.core.describe import before_onset
@@ -31,7 +33,8 @@ def report(shard: Shard) -> list[Message]:
         found.append(_message(shard, f"g{shard.partition}", value))
     if found:
         found += _assets(shard)
-        found += [_message(shard, f"x{asset}", codec.json_row(content)) for asset, content in _moments(shard)]
+    told = [*shard.take_moments(), *(_busiest(shard) if found else ())]
+    found += [_message(shard, f"x{asset}", codec.json_row(content)) for asset, content in told]
     for exchange, minutes in shard.sisters.take().items():
         found.append(_message(shard, f"a{exchange}", codec.json_row(minutes)))
     # Without a clock the market must wait, until somebody has said that there is nothing to wait for: the first
@@ -57,13 +60,14 @@ def moment(shard: Shard, asset: str, at_ms: int, usd: list[int]) -> Moment:
     return asset, content
 
 
-def _moments(shard: Shard) -> Iterator[Moment]:
-    """Yield those in which something was announced, and of now for the assets that had most of each side."""
-    yield from shard.take_moments()
+def _busiest(shard: Shard) -> Iterator[Moment]:
+    """Yield what is known now of the assets that had most of each side; of equal ones the first by name."""
     panes, clock = shard.fold.panes, shard.fold.clock_ms
     assert clock is not None, shard.partition
-    for number in dict.fromkeys(panes.bounds[0, : len(panes.assets)].argmax(axis=0).tolist()):
-        yield moment(shard, panes.assets[number], clock, panes.bounds[0, number].tolist())
+    usd = panes.bounds[0, : len(panes.assets)]
+    most = [np.flatnonzero(side == side.max()).tolist() for side in usd.T if side.any()]
+    for number in dict.fromkeys(min(each, key=panes.assets.__getitem__) for each in most):
+        yield moment(shard, panes.assets[number], clock, usd[number].tolist())
 
 
 def _message(shard: Shard, key: str, value: bytes, since: str = "") -> Message:

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from streams.core.phrases import exchange_name, money
+from streams.core.phrases import exchange_name, money, percent
 from streams.view.outputs import CASCADES, CROWDED, WINDOWS
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def long_share(record: Record, window: str) -> str:
     """Return the share of longs in one window for a reader."""
     longs = sum(w["long_usd"] for w in record["windows"] if w["window"] == window)
     whole = total(record, window)
-    return f"{100 * longs / whole:.0f} %" if whole else "-"
+    return percent(longs / whole) if whole else "-"
 
 
 def clock(event_time_ms: int) -> str:

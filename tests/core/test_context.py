@@ -6,12 +6,16 @@ import math
 import pytest
 
 from streams.core.context import Before, ContextRule, ContextTracker
+from streams.core.context_flows import PERIODS_MAX
 from streams.core.context_rule import OF_ASSET_MAX
 from streams.core.errors import InvalidEvent, Reason
+from streams.core.events import PositionSide
 from streams.core.reading import Reading
 from tests.core.context_builders import DAY, HOUR, MINUTE, SECOND, SHORT, T, fed, flow, interest, minutes, quote
 
 # -- open interest ---------------------------------------------------------------------------------------------
+
+LONG, SHORT_SIDE = PositionSide.LONG, PositionSide.SHORT
 
 
 def test_the_change_is_in_coins_over_all_instruments():
@@ -103,7 +107,30 @@ def test_a_correction_replaces_and_an_older_period_does_not():
     corrected = flow(T, 50.0, published_ms=T + HOUR)
     tracker = fed(flow(T, 10.0), corrected, flow(T, 10.0), flow(T - HOUR, 99.0))
 
-    assert tracker.before("BTC", T).inflow.value == 50.0
+    assert tracker.before("BTC", T).inflow.value == 10.0, "the correction was not known yet"
+    assert tracker.before("BTC", T + HOUR).inflow.value == 50.0
+
+
+def test_an_inflow_is_that_of_24_hours_however_often_it_is_told():
+    hours = [flow(T + number * HOUR, 100.0, hours=1) for number in range(-30, 0)]
+    tracker = fed(*hours, flow(T, 1_000.0, hours=1))
+
+    assert tracker.before("BTC", T).inflow.value == pytest.approx(23 * 100.0 + 1_000.0)
+
+
+def test_a_period_that_comes_late_fills_its_place_if_it_is_of_the_last_day():
+    hours = [flow(T + number * HOUR, 100.0, hours=1) for number in range(-23, 1)]
+    late, old = flow(T - 5 * HOUR, 600.0, hours=1, published_ms=T), flow(T - 24 * HOUR, 9_999.0, hours=1)
+
+    assert fed(*hours[:18], *hours[19:], late, old).before("BTC", T).inflow.value == pytest.approx(23 * 100.0 + 600.0)
+
+
+def test_of_short_periods_so_many_are_remembered():
+    tracker = fed(*[flow(T + number * MINUTE, 1.0, hours=1 / 60) for number in range(200)])
+
+    assert tracker.before("BTC", T + 4 * HOUR).inflow.value == pytest.approx(1_440.0)
+    ((_, row),) = [(key, value) for key, value in tracker.dirty_rows() if key == b"x|f|BTC"]
+    assert row.count(b"[") == 1 + PERIODS_MAX
 
 
 def test_an_inflow_48_hours_old_is_given_and_older_is_not():
@@ -155,7 +182,7 @@ def test_what_came_after_is_told_in_multiples_of_what_was_before():
         tracker.quote(quote(T + m * MINUTE, 102.0 if m % 2 else 100.0, 0.3))
     tracker.open_interest(interest(onset_ms + MINUTE, 80.0))
 
-    after = tracker.after(before, "BTC", onset_ms, T + 16 * MINUTE)
+    after = tracker.after(before, "BTC", LONG, onset_ms, T + 16 * MINUTE)
 
     # The minute of the onset still came back from 101 to 100, at the old spread; the other five are wild.
     calm, wild = math.log(1.01) ** 2, math.log(1.02) ** 2
@@ -169,13 +196,13 @@ def test_what_came_after_needs_five_minutes(closed, known):
     tracker = fed(*minutes(10 + closed))
     onset_ms = T + 10 * MINUTE
 
-    after = tracker.after(tracker.before("BTC", onset_ms), "BTC", onset_ms, onset_ms + closed * MINUTE)
+    after = tracker.after(tracker.before("BTC", onset_ms), "BTC", LONG, onset_ms, onset_ms + closed * MINUTE)
 
     assert [known] * 2 == [after.volatility_multiple is not None, after.spread_multiple is not None]
 
 
 def test_what_came_after_is_not_available_where_nothing_was_known_before():
-    after = fed(*minutes(10)).after(Before(at_ms=T), "BTC", T, T + 10 * MINUTE)
+    after = fed(*minutes(10)).after(Before(at_ms=T), "BTC", LONG, T, T + 10 * MINUTE)
 
     assert (after.volatility_multiple, after.spread_multiple, after.open_interest_change) == (None, None, None)
 
@@ -185,7 +212,7 @@ def test_a_price_that_stands_still_afterwards_is_zero_times_as_volatile():
     tracker = fed(*minutes(10), *still)
     before = tracker.before("BTC", T + 10 * MINUTE)
 
-    assert tracker.after(before, "BTC", T + 11 * MINUTE, T + 16 * MINUTE).volatility_multiple == 0.0
+    assert tracker.after(before, "BTC", LONG, T + 11 * MINUTE, T + 16 * MINUTE).volatility_multiple == 0.0
 
 
 def test_nothing_is_a_multiple_of_a_price_that_stood_still():
@@ -193,15 +220,34 @@ def test_nothing_is_a_multiple_of_a_price_that_stood_still():
     before = tracker.before("BTC", T + 10 * MINUTE)
 
     assert before.volatility.value == 0.0
-    assert tracker.after(before, "BTC", T + 10 * MINUTE, T + 16 * MINUTE).volatility_multiple is None
+    assert tracker.after(before, "BTC", LONG, T + 10 * MINUTE, T + 16 * MINUTE).volatility_multiple is None
 
 
 def test_what_came_after_is_not_available_once_the_quotes_are_stale():
     tracker = fed(*minutes(10))
     before = tracker.before("BTC", T + 5 * MINUTE)
 
-    assert tracker.after(before, "BTC", T, T + 15 * MINUTE).spread_multiple is not None
-    assert tracker.after(before, "BTC", T, T + 15 * MINUTE + 1).spread_multiple is None
+    assert tracker.after(before, "BTC", LONG, T, T + 15 * MINUTE).spread_multiple is not None
+    assert tracker.after(before, "BTC", LONG, T, T + 15 * MINUTE + 1).spread_multiple is None
+
+
+def recovered(side, *prices):
+    """Prices of minutes, the first before all else; the onset is five minutes behind it."""
+    tracker = fed(*[quote(T + m * MINUTE, price) for m, price in enumerate([*prices, prices[-1]])])
+    return tracker.after(Before(at_ms=T), "BTC", side, T + 6 * MINUTE, T + len(prices) * MINUTE).price_recovered
+
+
+def test_what_of_its_move_the_quoted_price_took_back_is_told_by_side():
+    assert recovered(LONG, 100.0, 99.0, 95.0, 90.0, 92.0, 94.0) == pytest.approx(0.4)
+    assert recovered(LONG, 100.0, 99.0, 95.0, 90.0, 92.0, 101.0) == pytest.approx(1.1)
+    assert recovered(SHORT_SIDE, 100.0, 104.0, 105.0, 110.0, 106.0, 104.0) == pytest.approx(0.6)
+
+
+def test_of_no_move_and_of_too_few_quotes_nothing_was_taken_back():
+    assert recovered(LONG, 1000.0, 1000.0, 995.1, 996.0, 1000.0, 1000.0) is None
+    assert recovered(LONG, 1000.0, 1000.0, 994.9, 996.0, 1000.0, 1000.0) == pytest.approx(1.0)
+    assert recovered(LONG, 100.0, 105.0, 106.0, 107.0, 108.0, 109.0) is None
+    assert recovered(LONG, 100.0, 90.0, 90.0, 90.0, 95.0) is None
 
 
 def test_what_was_before_survives_json():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streams.core.context import ContextRule, ContextTracker
 from streams.core.errors import InvalidEvent
+from streams.core.events import PositionSide
 from tests.core.context_builders import DAY, HOUR, MINUTE, SECOND, SHORT, T, fed, flow, interest, minutes, quote
 
 # Short enough that a handful of records fills it, expires it and comes back.
@@ -75,7 +76,7 @@ def said(tracker, *, until_ms=7 * DAY):
     for at_ms in (*range(T, T + 5 * MINUTE, MINUTE), *range(T, T + 6 * HOUR, HOUR), *range(T, T + until_ms, 8 * HOUR)):
         for asset in ("BTC", "ETH"):
             before = tracker.before(asset, at_ms)
-            found.append((before, tracker.after(before, asset, at_ms - 3 * MINUTE, at_ms + MINUTE)))
+            found.append((before, tracker.after(before, asset, PositionSide.LONG, at_ms - 3 * MINUTE, at_ms + MINUTE)))
     return found
 
 

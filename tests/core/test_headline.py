@@ -71,10 +71,11 @@ def after(**aftermath: Any) -> str:
 
 def test_the_story_reads_as_it_was_told() -> None:
     expected = (
-        "At least $352M of crypto futures were liquidated in one hour and $1.05B in 24 hours on Binance, Bybit and OKX"
-        "; longs took 94 %; BTC funding had been positive (crowded longs), volatility low, transfers to exchanges large"
+        "At least $352M of crypto futures were liquidated in one hour and $1.05B in 24 hours"
+        "; since onset on Binance, Bybit and OKX; longs took 94 %"
+        "; BTC funding had been positive (crowded longs), volatility low, transfers to exchanges large"
         "; afterwards BTC spreads 4.2 times as wide, open interest down 6 %, volatility 3.4 times as high"
-        ", crowding over, 38 % of the fall regained; 33 % of the hour of 2025-09-22."
+        ", crowding over; 33 % of the hour of 2025-09-22."
     )
 
     assert expected == headline(SUBSIDED)
@@ -125,7 +126,8 @@ def test_what_was_liquidated_is_named_as_closely_as_known() -> None:
 def test_venues_come_by_size_and_those_with_nothing_not_at_all() -> None:
     venues = [venue("bybit", 2.0), venue("okx", 0.0), venue("binance", 3.0)]
 
-    assert headline(cascade(exchanges=venues)).endswith("in one hour on Binance and Bybit.")
+    assert headline(cascade(exchanges=venues)).endswith("in one hour; since onset on Binance and Bybit.")
+    assert headline(cascade(exchanges=venues[:1], exchange="bybit")).endswith("in one hour on Bybit.")
 
 
 def test_of_more_than_four_venues_three_are_named() -> None:
@@ -139,14 +141,14 @@ def test_the_share_is_that_of_the_hour_just_named() -> None:
     hour = highest(6e5, 4e5)
 
     assert said(highest_hour=hour, position_side="LONG", side_share=0.9) == "longs took 60 %"
-    assert said(highest_hour=hour, position_side="SHORT", side_share=0.1) == "shorts took 40 %"
+    assert said(highest_hour=hour, position_side="SHORT", side_share=0.7) == "shorts took 70 % since onset"
 
 
 def test_of_an_empty_hour_the_share_is_that_since_onset() -> None:
     nothing = highest(0.0)
     text = headline(cascade(highest_hour=nothing, highest_day=nothing, position_side="SHORT", side_share=0.71))
 
-    assert text == "$0 of crypto futures liquidated in one hour; shorts took 71 %."
+    assert text == "$0 of crypto futures liquidated in one hour; shorts took 71 % since onset."
 
 
 def test_a_price_that_moved_half_a_percent_is_mentioned_and_less_is_not() -> None:
@@ -159,8 +161,9 @@ def test_funding_at_the_base_rate_is_neutral_and_above_it_positive() -> None:
     assert before(funding_rate_annualised=reading(BASE_RATE_ANNUALISED)) == "funding had been neutral"
     assert before(funding_rate_annualised=reading(0.00125 / 100 * 24 * 365)) == "funding had been neutral"
     assert before(funding_rate_annualised=reading(0.0)) == "funding had been neutral"
-    assert before(funding_rate_annualised=reading(BASE_RATE_ANNUALISED + 1e-6)) == "funding had been positive"
-    assert before(funding_rate_annualised=reading(-1e-6)) == "funding had been negative"
+    assert before(funding_rate_annualised=reading(BASE_RATE_ANNUALISED + 0.0051)) == "funding had been positive"
+    assert before(funding_rate_annualised=reading(-0.0051)) == "funding had been negative"
+    assert before(funding_rate_annualised=reading(-0.0049)) == "funding had been neutral"
 
 
 @pytest.mark.parametrize(
@@ -171,8 +174,9 @@ def test_crowding_is_named_with_its_side_and_grade(grade: str, words: str) -> No
     context = {**CONTEXT, "crowded": grade}
 
     assert said(position_side="LONG", context=context) == f"longs took 100 %; longs had been {words}"
-    assert said(position_side="SHORT", context={**context, "funding_rate_annualised": reading(-0.5)}) == (
-        f"shorts took 0 %; funding had been negative ({words} shorts)"
+    negative = {**context, "funding_rate_annualised": reading(-0.5)}
+    assert said(position_side="SHORT", side_share=1.0, context=negative) == (
+        f"shorts took 100 % since onset; funding had been negative ({words} shorts)"
     )
 
 
@@ -275,14 +279,20 @@ def test_crowded_longs_start_change_and_end() -> None:
     )
 
 
-def test_a_rank_is_counted_from_the_side_that_is_crowded() -> None:
+def test_a_rank_is_a_percentile_for_both_sides() -> None:
     low = {**CROWDED, "position_side": "SHORT", "funding_rate_annualised": -0.35, "percentile": 3.0}
 
     assert (
-        "funding at 43.8 % a year on Binance and Bybit, above 98 % of its last 180 days, for 3 days."
+        "funding at 43.8 % a year on Binance and Bybit, percentile 98 of 180 days, for 3 days."
         in crowded_headline(CROWDED)
     )
-    assert "funding at -35.0 % a year on Binance and Bybit, below 97 % of its last 180 days" in crowded_headline(low)
+    assert "funding at -35.0 % a year on Binance and Bybit, percentile 3 of 180 days" in crowded_headline(low)
+
+
+def test_what_ended_for_want_of_funding_is_not_said_to_be_over() -> None:
+    lost = {**CROWDED, "phase": "ENDED", "exchanges": []}
+
+    assert crowded_headline(lost) == "Longs in BTC are not known to be crowded any more: no funding."
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def one_by_one(rule, side, places):
                 continue
             machine.state = opened(side, THRESHOLD, place.asset_clock_ms, line.price)
             machine.state.assets_count = line.assets
-        else:
+        elif place.time_ms // 1000 >= machine.state.started_ms // 1000 - 299:
             machine.state.add(line.side, line.notional, line.price, EXCHANGES[EXCHANGE_OF_ROW[line.row]])
         phases = cascade.step(rule, machine.state, measure, onset=onset)
         say(phases, at, place.done, place.asset_clock_ms, place.asset_clock_ms, closing=False)

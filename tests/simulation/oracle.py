@@ -155,9 +155,9 @@ class Partition:
                 continue
             measure = Measure(time, side, usd_5m, usd_1h)
             if machine.state is not None:
-                machine.state.add(
-                    int(event.position_side), event.notional_micro_usd, event.price, event.instrument.exchange
-                )
+                side_of, exchange = int(event.position_side), event.instrument.exchange
+                if event.event_time_ms // 1000 >= window_start(300, machine.state.started_ms // 1000):
+                    machine.state.add(side_of, event.notional_micro_usd, event.price, exchange)
                 phases = cascade.step(rule, machine.state, measure)
             else:
                 normal = self.hours.normal(who)

@@ -158,8 +158,8 @@ def cascade_record(
     windows: list[Record],
 ) -> Record:
     """Return a message of ``cascades``, but for what ``test_units`` leaves out."""
-    day = [round(windows[-1][name] * 1e6) for name in ("long_usd", "short_usd")]
-    raise_to(state.highest_day, day, time_ms)
+    raise_to(state.highest_day, [round(windows[-1][name] * 1e6) for name in ("long_usd", "short_usd")], time_ms)
+    state.highest_day = max(state.highest_day, [*state.highest_hour], key=lambda total: total[0] + total[1])
     long, short = state.usd
     record = about(scope, key) | {
         "asset": asset,

@@ -8,7 +8,9 @@ import pytest
 from streams.codec import rows as codec
 from streams.core.cascade import CascadeRule
 from streams.core.cells import Cells
+from streams.core.describe import aftermath_record, context_record
 from streams.core.events import Scope
+from streams.units import exchanges
 from streams.units.contexts import Contexts
 from streams.units.exchanges import Exchanges
 from streams.units.shard import CASCADES
@@ -24,11 +26,12 @@ MINUTE = 60_000
 RULES = {scope: CascadeRule(1_000_000_000, hour_min=1) for scope in Scope}
 
 
-def side(asset, at, *, funding=None, interest=None, interest_ms=-1):
-    known = {"at_ms": at, "volatility": None, "spread_multiple": None, "spread_median": None, "inflow": None}
+def side(asset, at, *, funding=None, interest=None, interest_ms=-1, spread=None, crowded=None):
+    known = {"at_ms": at, "volatility": None, "spread_multiple": spread, "spread_median": None, "inflow": None}
     known["open_interest"] = interest or {}
     reading = None if funding is None else [funding, None, 0]
-    return {"asset": asset, "known": known, "funding": reading, "crowded": None, "open_interest_ms": interest_ms}
+    times = dict.fromkeys(known["open_interest"], interest_ms)
+    return {"asset": asset, "known": known, "funding": reading, "crowded": crowded, "interest_ms": times}
 
 
 def moment(asset, at, usd=(1, 0), **around):
@@ -130,6 +133,17 @@ def test_a_market_that_catches_up_does_not_see_into_the_future(restarted):
     assert "BTC" == onset["context"]["asset"]
 
 
+@pytest.mark.parametrize("times", [(0, 1, 0), (1, 0), (0, 0), (5, 0, 1), (1, 5, 5, 0)])
+def test_a_restart_finds_the_moments_that_there_were_in_whatever_order_they_came(times):
+    market = Market()
+    market.hear(*[context("BTC", T0 + minute * MINUTE, funding=float(at)) for at, minute in enumerate(times)])
+    market.said()
+    live = market.unit.contexts._of
+    market.restart()
+
+    assert live == market.unit.contexts._of
+
+
 def test_what_was_known_only_afterwards_is_not_known():
     market = Market()
     market.hear(context("BTC", T0 + 2_000, funding=9.9), sold(T0), clock(T0 + 9 * MINUTE))
@@ -152,6 +166,45 @@ def test_open_interest_that_was_not_heard_of_since_has_not_stayed_as_it_was(inte
     assert change == (found and found["value"])
     assert change == ended["aftermath"]["open_interest_change"]
     assert change is None or 10 * MINUTE <= found["age_ms"]
+
+
+def test_an_instrument_that_has_fallen_silent_does_not_make_the_change_smaller():
+    before, now = (side("BTC", T0 + at * MINUTE, interest={"okx|B": 10.0, "bybit|B": 10.0}) for at in (0, 60))
+    now["known"]["open_interest"]["okx|B"] = 5.0
+    now["interest_ms"] = {"okx|B": T0 + 59 * MINUTE, "bybit|B": T0 - MINUTE}
+
+    assert -0.5 == exchanges._after(before, now)["open_interest_change"]
+
+
+@pytest.mark.parametrize(("later", "age_ms"), [(4, 4 * MINUTE + 1_000), (5, None)])
+def test_a_spread_that_was_heard_a_while_ago_is_as_old_as_that_and_then_none(later, age_ms):
+    heard = side("BTC", T0, spread=[8.0, None, 1_000])
+    found = context_record(heard, heard, T0 + later * MINUTE)["spread_multiple"]
+
+    assert age_ms == (found and found["age_ms"])
+
+
+def test_whether_crowding_has_ended_is_not_known_without_a_rate():
+    before = side("BTC", T0, funding=0.9, crowded=["EXTREME", T0 - MINUTE])
+
+    assert aftermath_record(before, side("BTC", T0, funding=0.9), {})["crowding_ended"] is True
+    assert aftermath_record(before, side("BTC", T0), {})["crowding_ended"] is None
+
+
+def test_an_exchange_of_which_all_is_seen_still_is_a_lower_bound():
+    market = Market()
+    market.hear(sold(T0, exchange="bybit"), clock(T0 + MINUTE))
+    onset = market.said("EXCHANGE")[0]
+
+    assert [("bybit", "FULL")] == [(each["exchange"], each["coverage"]) for each in onset["exchanges"]]
+    assert onset["at_least"], "what came too late for the market is not in it"
+
+
+def test_what_was_announced_is_told_though_nothing_has_grown_since():
+    shard = session.shard()
+    shard._moments = [("BTC", {"at": T})]
+
+    assert [b"\x1fxBTC"] == [message.key for message in shard.cut().messages if b"\x1fx" in message.key]
 
 
 def test_rows_of_the_version_before_have_the_newest_moment_alone():
