@@ -10,6 +10,7 @@ from streams.core.instrument import base_asset
 
 #: An ORDER that sells closes a long.
 _SIDES: Final = {"SELL": "LONG", "BUY": "SHORT"}
+_COIN_MARGINED: Final = re.compile(r"USD_(PERP|\d{6})$")
 _IDENTITY_COLUMNS: Final = 11
 
 BURSTS_CAVEAT: Final = (
@@ -26,6 +27,9 @@ def force_order(number: int, line: str) -> dict[str, Any]:
         msg = f"a line must be symbol, BUY or SELL and ten or eleven more, was {line[:40]!r}"
         raise ValueError(msg)
     symbol = _first_symbol(cells[0]) if number == 1 else cells[0]
+    if _COIN_MARGINED.search(symbol):
+        msg = f"{symbol} is margined in coins and counts contracts of $10 or $100: only USDT-margined orders are read"
+        raise ValueError(msg)
     asset, multiplier = base_asset(symbol)
     filled, event_time = float(cells[9]), int(cells[10])
     averaged = cells[6] != "None"

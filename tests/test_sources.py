@@ -137,6 +137,8 @@ def test_a_greeting_before_the_first_symbol_is_taken_off_and_only_there(tmp_path
     [
         "<generator object>,175.54",
         LINE.replace("SELL", "HOLD"),
+        LINE.replace("1000PEPE", "BTCUSD_PERP"),
+        LINE.replace("1000PEPE", "BTCUSD_260327"),
         LINE + ",1,2",
         LINE.replace("43942,17189", "x,17189"),
     ],

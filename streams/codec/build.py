@@ -153,7 +153,7 @@ def quote(fields: Fields, arrival: Arrival) -> Quote:
 
 def exchange_flow(fields: Fields, arrival: Arrival) -> ExchangeFlow:
     """Return the exchange flow, or raise ``InvalidEvent``."""
-    asset, exchange = fields.name("asset"), fields.name("exchange")
+    asset, exchange = fields.name("asset"), fields.exchange()
     fields.about = f"asset {asset} on {exchange}: "
     source = fields.text("source")
     inflow, outflow = fields.not_negative("inflow"), fields.not_negative("outflow")

@@ -88,9 +88,16 @@ class Fields:
 
     def instrument(self) -> Instrument:
         """Return exchange, symbol and asset; later sentences begin with the symbol."""
-        exchange, symbol = self.name("exchange"), self.name("symbol")
+        exchange, symbol = self.exchange(), self.name("symbol")
         self.about = f"symbol {symbol}: "
         return Instrument(exchange, symbol, self.name("asset"))
+
+    def exchange(self) -> str:
+        """Return a venue's name: in lower case, or one venue would be two."""
+        value = self.name("exchange")
+        if value != value.lower():
+            raise self.wrong(Reason.UNDECODABLE, f"exchange must be in lower case, was {shown(value)}")
+        return value
 
     def number(self, name: str) -> float:
         """Return a finite number."""

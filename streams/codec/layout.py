@@ -142,7 +142,9 @@ class Layout:
                 spelt = [text.decode() for text in texts]
             except UnicodeDecodeError:
                 return None
-            return Instrument(*spelt) if all(spelt) and all(map(usable, spelt)) else None
+            found = Instrument(*spelt)
+            good_names = all(spelt) and all(map(usable, spelt)) and found.exchange == found.exchange.lower()
+            return found if good_names else None
 
         code = instruments.lookup(hashes, spell)
         known = code >= 0

@@ -23,6 +23,8 @@ class Cost:
         From the onset to when its five minutes last held the release bar.
     waited_ms
         From when its five minutes rose over the release bar to the onset, by whole minutes; None for an instrument.
+    waited_longer
+        They were over it in all of the hour that is looked at, and maybe before.
     gone_usd, total_usd
         Both sides: by the onset (its five minutes), and by the end.
 
@@ -30,6 +32,7 @@ class Cost:
 
     lasted_ms: int
     waited_ms: int | None
+    waited_longer: bool
     gone_usd: float
     total_usd: float
 
@@ -42,9 +45,9 @@ class Cost:
 def cost(story: Story, rule: CascadeRule, recorder: Recorder) -> Cost:
     """Return what a cascade cost."""
     series = minutes_of(story, recorder)
-    waited = None if series is None else _waited(story, rule, series)
+    waited, longer = (None, False) if series is None else _waited(story, rule, series)
     lasted = story.until_ms - story.first["started"]
-    return Cost(lasted, waited, story.first["notional_usd"], story.last["notional_usd"])
+    return Cost(lasted, waited, longer, story.first["notional_usd"], story.last["notional_usd"])
 
 
 def minutes_of(story: Story, recorder: Recorder) -> Ints | None:
@@ -58,11 +61,11 @@ def minutes_of(story: Story, recorder: Recorder) -> Ints | None:
     return recorder.minutes.of(exchange, span.start, span.stop)[:, :2]
 
 
-def _waited(story: Story, rule: CascadeRule, series: Ints) -> int:
+def _waited(story: Story, rule: CascadeRule, series: Ints) -> tuple[int, bool]:
     side = PositionSide[story.first["position_side"]]
     started = story.first["started"]
     five = sliding(series[:, side], 5)[: started // MINUTE_MS - story.span().start]
     under = np.flatnonzero(five * 1000 < micro_usd(story.first["threshold_usd"]) * rule.release)
     # The first whole minute that ended over the bar; where the last one before the onset was under it, none did.
     over = int(under[-1]) + 1 if len(under) else 0
-    return max(0, int(started) - (story.span().start + over + 1) * MINUTE_MS)
+    return max(0, int(started) - (story.span().start + over + 1) * MINUTE_MS), len(five) > 0 and not len(under)

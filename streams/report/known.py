@@ -96,6 +96,8 @@ def _found(known: Known, recorder: Recorder, stories: Sequence[Story]) -> Found:
         return Found(known, False, 0.0, 0.0, [])
     before = 1_440
     usd = minutes.of(None, start - before, stop)[:, :2].sum(axis=1)
+    if not known.timed:
+        usd[:before] = 0  # its figures are of its day; of an episode by the hour those of 24 hours reach back
     hour, day = (float(sliding(usd, length)[before:].max()) / 1e6 for length in (60, 1_440))
     inside = [each for each in stories if each.first["started"] < known.end_ms and each.until_ms >= known.start_ms]
     return Found(known, True, hour, day, inside)

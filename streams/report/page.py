@@ -160,8 +160,9 @@ code.</li>
 from whole minutes (above: the highest of each {escape(span.name())}), events are decided by the second: a dot may lie
 beside its line.</li>
 <li>Own normal is the median hour of the last seven days, per five minutes; it is fixed at the onset.</li>
-<li>"Gone" is the part of a cascade's money that had been liquidated when it was announced; "waited" is the time between
-the end of the whole minute in which its five minutes rose over the release bar and the announcement.</li>
+<li>"Gone" is the part of a cascade's money that had been liquidated when it was announced, of what was liquidated since
+five minutes before: what came earlier in its hour is in neither; "waited" is the time between the end of the whole
+minute in which its five minutes rose over the release bar and the announcement, of which an hour is looked at.</li>
 <li>Amounts in sentences and tables are rounded down where they are floors ("at least"), else to the nearest; those in
 the terms are to the dollar.</li></ul>
 <p class="note">liquidation-streams {escape(__version__)}</p>"""

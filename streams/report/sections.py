@@ -63,7 +63,8 @@ def _cascade(story: Story, rule: CascadeRule, cost: Cost, drawn: str) -> str:
         f"{moment(first['started'])}, {money_in(last['notional_usd'], floor)}, {side}"
     )
     gone = f"{money_in(cost.gone_usd, floor)} ({percent(cost.gone)}) was gone at the announcement"
-    waited = "" if cost.waited_ms is None else f"; waited {minutes(cost.waited_ms)}"
+    least = "at least " if cost.waited_longer else ""
+    waited = "" if cost.waited_ms is None else f"; waited {least}{minutes(cost.waited_ms)}"
     ended = f"lasted {minutes(cost.lasted_ms)}" if last["phase"] == "SUBSIDED" else "not over where the records end"
     hour = money_in(last["highest_hour"]["long_usd"] + last["highest_hour"]["short_usd"], floor)
     facts = (

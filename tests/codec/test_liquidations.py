@@ -162,9 +162,15 @@ def test_an_empty_text_is_a_missing_field(field):
 @pytest.mark.parametrize("field", ["exchange", "symbol", "asset"])
 @pytest.mark.parametrize(("length", "expected"), [(100, None), (101, Reason.UNDECODABLE), (5000, Reason.UNDECODABLE)])
 def test_a_name_has_at_most_a_hundred_bytes(field, length, expected):
-    record = liquidation() | {field: "X" * length}
+    record = liquidation() | {field: "x" * length}
 
     assert expected == reason(record, key=record["asset"].encode())
+
+
+def test_a_venue_has_one_name_in_lower_case():
+    (refused,) = both(avro(liquidation(exchange="Bybit")))
+
+    assert (Reason.UNDECODABLE, "exchange must be in lower case, was 'Bybit'") == (refused.reason, refused.detail)
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 63, 64, 127, 128, 129, 1000])
@@ -177,10 +183,10 @@ def test_an_id_may_have_any_characters():
 
 
 def replaced(old, new):
-    return avro(liquidation(exchange="EXCHANGE", symbol="SYMBOL", liquidation_id="THE-ID")).replace(old, new)
+    return avro(liquidation(exchange="exchange", symbol="SYMBOL", liquidation_id="THE-ID")).replace(old, new)
 
 
-@pytest.mark.parametrize("name", [b"EXCHANGE", b"SYMBOL", b"THE-ID"])
+@pytest.mark.parametrize("name", [b"exchange", b"SYMBOL", b"THE-ID"])
 def test_text_that_is_not_utf_8_is_undecodable(name):
     (refused,) = both(replaced(name, name[:-1] + b"\xff"))
 

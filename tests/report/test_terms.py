@@ -97,7 +97,11 @@ def test_the_cost_of_waiting_is_counted_from_the_whole_minute_that_rose_over_the
 
     for story in heard.stories("MARKET", "ASSET"):
         found = cost(story, heard.rules[story.first["scope"]], heard.recorder)
-        assert (183 - 60) * 1_000 == found.waited_ms
+        assert ((183 - 60) * 1_000, False) == (found.waited_ms, found.waited_longer)
         assert (100_000.0, 400_000.0, 0.25) == (found.gone_usd, found.total_usd, found.gone)
+    long_ago = {0: 60_000.0} | {60 * minute: 60_000.0 for minute in range(5, 120, 5)} | {7_200: 200_000.0}
+    heard_long = hear([liquidation(start + second * 1_000, second, usd=each) for second, each in long_ago.items()])
+    (story,) = heard_long.stories("ASSET")
+    assert cost(story, heard_long.rules["ASSET"], heard_long.recorder).waited_longer
     (instrument,) = heard.stories("INSTRUMENT")
     assert cost(instrument, heard.rules["INSTRUMENT"], heard.recorder).waited_ms is None
