@@ -16,9 +16,6 @@ from streams.engine.batching import BatchSchema
 from streams.engine.job import Job
 from streams.engine.owned import Stage
 
-#: Batches that may wait in front of an agent before its partition is no longer read.
-BATCHES_WAITING_MAX = 64
-
 
 def register(app: Job, stage: Stage) -> None:
     """Declare a stage's table, topics and agents on the app."""
@@ -28,9 +25,7 @@ def register(app: Job, stage: Stage) -> None:
     )
     app.Table(table, key_type=bytes, value_type=bytes, schema=raw, partitions=stage.partitions)
     for name in stage.sources:
-        topic = app.topic(
-            name, schema=BatchSchema(), key_serializer="raw", value_serializer="raw", maxsize=BATCHES_WAITING_MAX
-        )
+        topic = app.topic(name, schema=BatchSchema(), key_serializer="raw", value_serializer="raw")
         app.agent(topic, name=f"streams.agents.{name}")(agent(app))
 
 

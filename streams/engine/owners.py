@@ -26,6 +26,7 @@ from streams.codec import rows as codec
 from streams.codec.batch import RecordBatch
 from streams.codec.registry import Registry
 from streams.engine import changelog
+from streams.engine.aside import Aside
 from streams.engine.batching import Delivered
 from streams.engine.owned import Options, Owned, Stage
 from streams.engine.timekeeper import Timekeeper
@@ -67,6 +68,7 @@ class Owners:
         self.flushed: Callable[[Owned], None] = _unheard
         self.folded: Callable[[str, int, float], None] = _unheard
         self.folded_seconds = 0.0
+        self._aside = Aside(self)
         self._flusher: asyncio.Task[None] | None = None
         self._guarded: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
 
@@ -160,6 +162,7 @@ class Owners:
     async def revoke(self) -> None:
         """Commit what is folded and let go of everything."""
         self.ready, self._let_go = False, True
+        self._aside.let_go()
         owned, self.owned = self.owned, {}
         self.leaving |= owned
         try:
@@ -183,7 +186,6 @@ class Owners:
         owned = self._owner(batch.topic, batch.partition)
         if owned is None or batch.topic in owned.seeking:
             return
-        unit = owned.unit
         at = self._waits_at(owned, batch)
         if at is None or int(batch.offsets[-1]) < at:
             return
@@ -192,13 +194,15 @@ class Owners:
             return
         if int(batch.offsets[0]) < at:
             batch = batch.slice(int((batch.offsets < at).sum()))
-        backlog = len(batch) >= BACKLOG_RECORDS
-        unknown = unit.unresolved(batch)
-        if unknown:
-            await self.registry.resolve(unknown)
+        if await self._aside.readable(owned, batch, at):
+            await self.fold(owned, batch, at)
+
+    async def fold(self, owned: Owned, batch: RecordBatch, at: int) -> None:
+        """Fold a batch that can be decoded, if its unit still waits for it."""
         await self._give_way()
         if self._waits_at(owned, batch) != at:
             return
+        unit, backlog = owned.unit, len(batch) >= BACKLOG_RECORDS
         if batch.topic == owned.stage.clock_topic:
             owned.heard, owned.gave_time = time.monotonic(), False
         if backlog and time.time() - int(batch.timestamps[-1]) / 1000 > BACKLOG_AGE_SECONDS:
@@ -235,9 +239,9 @@ class Owners:
         assert owned.lost <= _LOST_MAX, f"batches of {batch.topic} {batch.partition} keep getting lost before {at}"
         owned.seeking.add(batch.topic)
         position = {TP(batch.topic, batch.partition): at}
-        self._guard(self.app.consumer.seek_to(position))
+        self.guard(self.app.consumer.seek_to(position))
 
-    def _guard(self, work: Any) -> None:
+    def guard(self, work: Any) -> None:
         """Run something beside the agents; its failure is everybody's."""
 
         async def run() -> None:
