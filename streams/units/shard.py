@@ -33,7 +33,7 @@ from streams.units.windows import Changed, WindowRows, about
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 WINDOWS, CASCADES, DEAD_LETTERS = "liquidation-windows", "cascades", "dead-letters"
 FEED_STATUS = "feed-status"
-#: What is announced of an asset in so long is one moment for stage 2.
+#: Moments of an asset for stage 2 are so far apart.
 _MOMENT_MS = 60_000
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
@@ -213,11 +213,10 @@ class Shard:
             self._emit(CASCADES, f"{record['scope']}|{record['key']}".encode(), finished)
             self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
             self.urgent = True
-            if notice.phase is not Phase.SUBSIDED and at_ms - self._told_ms.get(notice.asset, 0) >= _MOMENT_MS:
+            if notice.phase is not Phase.SUBSIDED and self.untold(notice.asset, at_ms):
                 quarter = record["windows"][FIFTEEN_MINUTES]
                 usd = [micro_usd(quarter[f"{name}_usd"]) for name in ("long", "short")]
                 self._moments.append(moment(self, notice.asset, at_ms, usd))
-                self._told_ms[notice.asset] = at_ms
 
     def context_of(self, state: CascadeState, asset: str, phase: Phase, at_ms: int) -> tuple[Record, Record]:
         """Return what is known of a cascade's asset at a moment, and the ``Context`` of a message that says so."""
@@ -229,6 +228,13 @@ class Shard:
             change = self.context.open_interest_change(Before.from_json(state.before["known"]), asset, at_ms)
             context["open_interest_change"] = dict(change._asdict()) if change else None
         return now, context
+
+    def untold(self, asset: str, at_ms: int) -> bool:
+        """Say whether an asset's last moment for stage 2 is a minute old, and take note that there is another."""
+        due = at_ms - self._told_ms.get(asset, 0) >= _MOMENT_MS
+        if due:
+            self._told_ms[asset] = at_ms
+        return due
 
     def take_moments(self) -> list[Moment]:
         """Return what was known when something was announced since the last call: a flush may come hours later."""

@@ -200,6 +200,23 @@ def test_an_exchange_of_which_all_is_seen_still_is_a_lower_bound():
     assert onset["at_least"], "what came too late for the market is not in it"
 
 
+def test_an_asset_with_an_open_cascade_is_told_each_minute_though_another_has_more():
+    shard = session.shard()
+
+    def told_after(second, asset, usd):
+        at = T + second * 1_000
+        record = liquidation(asset=asset, symbol=asset, quantity=usd / 8e4, notional_usd=usd, event_time=at,
+                             ingest_time=at, liquidation_id=str(second))  # fmt: skip
+        shard.handle(batch("liquidations", [avro(record)], [asset.encode()], [at], shard.next.get("liquidations", 0)))
+        keys = [message.key for message in shard.cut().messages if message.topic == SNAPSHOTS]
+        return sorted(key[2:].decode() for key in keys if key[:2] == b"\x1fx")
+
+    assert ["BTC", "BTC"] == told_after(0, "BTC", 3e7)  # announced, and the busiest
+    assert ["SOL", "SOL"] == told_after(30, "SOL", 5e7)
+    assert ["BTC", "SOL"] == told_after(60, "ETH", 1.0)
+    assert ["SOL"] == told_after(61, "ETH", 1.0)
+
+
 def test_what_was_announced_is_told_though_nothing_has_grown_since():
     shard = session.shard()
     shard._moments = [("BTC", {"at": T})]
