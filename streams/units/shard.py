@@ -83,6 +83,7 @@ class Shard:
         self._ticks: list[list[int | None]] = []
         self._moments: list[Moment] = []
         self._told_ms: dict[str, int] = {}
+        self._swept_ms = 0
         self.nothing_to_read = False
         self._kinds: dict[str, Callable[[Any], None]] = {
             FUNDING: self._funding,
@@ -128,6 +129,7 @@ class Shard:
         self.tally.behind_ms |= folded.behind_ms
         self._see_exchanges(known)
         self._announce(folded.notices)
+        self._tell_open()
         where = batch.offsets.searchsorted(columns.offset)
         return refused + [Refused(int(where[at]), reason, detail, None) for at, reason, detail in folded.refused]
 
@@ -213,10 +215,24 @@ class Shard:
             self._emit(CASCADES, f"{record['scope']}|{record['key']}".encode(), finished)
             self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
             self.urgent = True
-            if notice.phase is not Phase.SUBSIDED and self.untold(notice.asset, at_ms):
+            if notice.phase is not Phase.SUBSIDED:
                 quarter = record["windows"][FIFTEEN_MINUTES]
-                usd = [micro_usd(quarter[f"{name}_usd"]) for name in ("long", "short")]
-                self._moments.append(moment(self, notice.asset, at_ms, usd))
+                self._tell(notice.asset, at_ms, [micro_usd(quarter[f"{name}_usd"]) for name in ("long", "short")])
+
+    def _tell_open(self) -> None:
+        """Keep, each minute, what is known of assets with an open cascade: the market's may be theirs."""
+        clock, opened = self.fold.clock_ms or 0, self.fold.follower.open_assets()
+        if not opened or clock - self._swept_ms < _MOMENT_MS:
+            return
+        self._swept_ms, panes = clock, self.fold.panes
+        for number in sorted(opened, key=panes.assets.__getitem__):
+            self._tell(panes.assets[number], clock, panes.bounds[0, number].tolist())
+
+    def _tell(self, asset: str, at_ms: int, usd: list[int]) -> None:
+        """Keep what is known of an asset for stage 2, unless it was kept in the minute before."""
+        if at_ms - self._told_ms.get(asset, 0) >= _MOMENT_MS:
+            self._told_ms[asset] = at_ms
+            self._moments.append(moment(self, asset, at_ms, usd))
 
     def context_of(self, state: CascadeState, asset: str, phase: Phase, at_ms: int) -> tuple[Record, Record]:
         """Return what is known of a cascade's asset at a moment, and the ``Context`` of a message that says so."""
@@ -229,15 +245,8 @@ class Shard:
             context["open_interest_change"] = dict(change._asdict()) if change else None
         return now, context
 
-    def untold(self, asset: str, at_ms: int) -> bool:
-        """Say whether an asset's last moment for stage 2 is a minute old, and take note that there is another."""
-        due = at_ms - self._told_ms.get(asset, 0) >= _MOMENT_MS
-        if due:
-            self._told_ms[asset] = at_ms
-        return due
-
     def take_moments(self) -> list[Moment]:
-        """Return what was known when something was announced since the last call: a flush may come hours later."""
+        """Return what was known at moments since the last call: a flush may come hours later."""
         found, self._moments = self._moments, []
         return found
 

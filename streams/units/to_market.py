@@ -33,7 +33,7 @@ def report(shard: Shard) -> list[Message]:
         found.append(_message(shard, f"g{shard.partition}", value))
     if found:
         found += _assets(shard)
-    told = [*shard.take_moments(), *(_now(shard) if found else ())]
+    told = [*shard.take_moments(), *(_busiest(shard) if found else ())]
     found += [_message(shard, f"x{asset}", codec.json_row(content)) for asset, content in told]
     for exchange, minutes in shard.sisters.take().items():
         found.append(_message(shard, f"a{exchange}", codec.json_row(minutes)))
@@ -60,18 +60,13 @@ def moment(shard: Shard, asset: str, at_ms: int, usd: list[int]) -> Moment:
     return asset, content
 
 
-def _now(shard: Shard) -> Iterator[Moment]:
-    """Yield what is known now of the assets that had most of each side, of equal ones the first by name.
-
-    And of those with an open cascade, each minute: the market's may be theirs.
-    """
+def _busiest(shard: Shard) -> Iterator[Moment]:
+    """Yield what is known now of the assets that had most of each side; of equal ones the first by name."""
     panes, clock = shard.fold.panes, shard.fold.clock_ms
     assert clock is not None, shard.partition
     usd = panes.bounds[0, : len(panes.assets)]
     most = [np.flatnonzero(side == side.max()).tolist() for side in usd.T if side.any()]
-    busiest = {min(each, key=panes.assets.__getitem__) for each in most}
-    opened = {asset for asset in shard.fold.follower.open_assets() if shard.untold(panes.assets[asset], clock)}
-    for number in sorted(busiest | opened, key=panes.assets.__getitem__):
+    for number in dict.fromkeys(min(each, key=panes.assets.__getitem__) for each in most):
         yield moment(shard, panes.assets[number], clock, usd[number].tolist())
 
 

@@ -215,6 +215,7 @@ def test_an_asset_with_an_open_cascade_is_told_each_minute_though_another_has_mo
     assert ["SOL", "SOL"] == told_after(30, "SOL", 5e7)
     assert ["BTC", "SOL"] == told_after(60, "ETH", 1.0)
     assert ["SOL"] == told_after(61, "ETH", 1.0)
+    assert ["BTC", "SOL", "SOL"] == told_after(120, "ETH", 1.0)
 
 
 def test_what_was_announced_is_told_though_nothing_has_grown_since():
