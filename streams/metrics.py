@@ -38,6 +38,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "records_late": ("Records that count and came late.", ("topic",)),
     "records_duplicate": ("Records that had been counted before.", ("topic",)),
     "records_dead_lettered": ("Records that could not be used.", ("topic", "reason")),
+    "records_expired": ("Records that retention deleted before they were read.", ("topic",)),
     "events_emitted": ("Messages written, tombstones included.", ("topic",)),
     "cascades_emitted": ("Messages of cascades.", ("scope", "position_side", "phase")),
     "recoveries": ("Times that partitions were assigned and their state was read.", ()),
@@ -174,7 +175,8 @@ def stage_of(owned: Owned) -> str:
 def _unread(inputs: Sequence[str]) -> Tally:
     none = dict.fromkeys(inputs, 0)
     refused = {(topic, reason.value): 0 for topic in inputs for reason in Reason}
-    return Tally(Counter(none), Counter(none), Counter(none), Counter(none), Counter(refused))
+    consumed, aggregated, duplicates, late, expired = (Counter(none) for _ in range(5))
+    return Tally(consumed, aggregated, duplicates, late, Counter(refused), expired=expired)
 
 
 def _families() -> dict[str, Metric]:
@@ -274,6 +276,7 @@ _COUNTED = {
     "late": "records_late",
     "duplicates": "records_duplicate",
     "refused": "records_dead_lettered",
+    "expired": "records_expired",
     "emitted": "events_emitted",
     "cascades": "cascades_emitted",
 }

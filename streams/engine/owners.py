@@ -149,6 +149,7 @@ class Owners:
             if offset > at:
                 # To stop would bring nothing back.
                 log.warning("records_expired", topic=tp.topic, partition=tp.partition, offset=at, count=offset - at)
+                owned.unit.tally.expired[tp.topic] += offset - at
                 owned.unit.next[tp.topic], owned.lost = offset, 0
             owned.seeking.discard(tp.topic)
 

@@ -44,6 +44,7 @@ class Tally:
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # by topic and reason
     emitted: Counter[str] = field(default_factory=Counter)  # by topic
     cascades: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by scope, position side and phase
+    expired: Counter[str] = field(default_factory=Counter)  # by topic: retention was quicker than we
     behind_ms: dict[str, int] = field(default_factory=dict)  # by exchange, behind its asset's clock
 
 

@@ -77,6 +77,7 @@ OF_TOPIC = THERE | {"topic": "liquidations"}
 OF_UNIT = HERE | {"stage": "state", "partition": "0"}
 
 OF_STUCK = HERE | {"topic": "liquidations"}
+GONE = f'streams_records_expired_total{{{ONE}, topic="liquidations"}}'
 FUNDING, CONSUMED = consumed("funding"), consumed("liquidations")
 
 CASES = [
@@ -99,6 +100,8 @@ CASES = [
     Case("StreamsStuck", {LAG: always(1), CONSUMED: always(9), FUNDING: counts(100)}, {CONSUMED: always(9)}, OF_STUCK),
     # A process that has read nothing yet may have no such series.
     Case("StreamsStuck", {LAG: always(1)}, {LAG: always(1), CONSUMED: counts(1)}, OF_STUCK),
+    Case("StreamsRecordsExpired", {GONE: always(5)}, {GONE: always(0)}, OF_STUCK),
+    Case("StreamsRecordsExpired", {GONE: "0x100 5x200"}, {GONE: always(0)}, OF_STUCK, active=1010),
     Case("StreamsLagGrowing", {LAG: "10001+1x400"}, {LAG: always(20_000)}, OF_TOPIC, active=10),
     Case("StreamsLagGrowing", {LAG: "10001+1x400"}, {LAG: "0+20x400"}, OF_TOPIC, active=10),
     Case("StreamsLate", {AGE: always(61)}, {AGE: always(60)}, OF_TOPIC),

@@ -36,6 +36,7 @@ def test_at_a_start_it_is_said_how_many_were_deleted_unread(start, sought, said)
     mine, owned, calls, logs = asyncio.run(run())
     what = {"event": "records_expired", "log_level": "warning", "topic": "liquidations", "partition": 0, "offset": 100}
     assert logs == [what | {"count": count} for count in said]
+    assert [sum(said)] == [owned.unit.tally.expired["liquidations"]]
     assert (calls[-1], owned.unit.next, mine.failure) == (("sought", {TP0: sought}), {"liquidations": sought}, None)
 
 
