@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from math import fsum
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.core.context_rule import DAY_MS, HOUR_MS, NUMBER_MAX, ContextRule
@@ -35,9 +36,46 @@ class _Period(NamedTuple):
     start_ms: int
     inflow: float
 
+
+_end = attrgetter("end_ms")
+
+
+class _Venue:
+    """A day of an exchange's periods, by end; when the newest of them was known, and the coins of 24 hours."""
+
+    __slots__ = ("known_ms", "per_day", "periods")
+
+    def __init__(self, *periods: _Period) -> None:
+        self.periods = list(periods)
+        self._count()
+
     @property
-    def known_ms(self) -> int:
-        return max(self.end_ms, self.event_time_ms)
+    def end_ms(self) -> int:
+        return self.periods[-1].end_ms
+
+    def take(self, newest: _Period) -> bool:
+        """Put a period among those of the day before the last one's end; return whether that changed anything."""
+        periods = self.periods
+        at = bisect_left(periods, newest.end_ms, key=_end)
+        if at < len(periods) and periods[at].end_ms == newest.end_ms:
+            if newest <= periods[at]:
+                return False
+            periods[at] = newest
+        elif newest.end_ms <= self.end_ms - DAY_MS:
+            return False
+        else:
+            periods.insert(at, newest)
+            first = bisect_left(periods, self.end_ms - DAY_MS + 1, key=_end)
+            del periods[: max(first, len(periods) - PERIODS_MAX)]
+        self._count()
+        return True
+
+    def _count(self) -> None:
+        last = self.periods[-1]
+        counted = self.periods if last.end_ms - last.start_ms < DAY_MS else [last]
+        covered_ms = sum(period.end_ms - period.start_ms for period in counted)
+        self.known_ms = max(max(period.end_ms, period.event_time_ms) for period in self.periods)
+        self.per_day = fsum(period.inflow for period in counted) * DAY_MS / covered_ms
 
 
 class FlowContext:
@@ -58,7 +96,7 @@ class FlowContext:
     def __init__(self, rule: ContextRule) -> None:
         self._rule = rule
         self._kept_ms = rule.history_ms + rule.lag_ms_max
-        self._assets: dict[str, dict[str, list[_Period]]] = {}  # by end
+        self._assets: dict[str, dict[str, _Venue]] = {}
         self._count = 0
         self._clock_ms = -1
         self._dirty: set[str] = set()
@@ -78,13 +116,13 @@ class FlowContext:
             return
         if newest.end_ms <= self._clock_ms - self._kept_ms:
             return
-        periods = self._assets.get(flow.asset, {}).get(flow.exchange, [])
-        if not periods:
+        venue = self._assets.get(flow.asset, {}).get(flow.exchange)
+        if venue is None:
             known = len(self._assets.get(flow.asset, ()))
             self._rule.admit(f"flows of {flow.asset} on {flow.exchange}", self._count, known)
             self._count += 1
-            self._assets.setdefault(flow.asset, {})[flow.exchange] = periods
-        if not _take(periods, newest):
+            self._assets.setdefault(flow.asset, {})[flow.exchange] = _Venue(newest)
+        elif not venue.take(newest):
             return
         self._dirty.add(flow.asset)
         self._sample(flow.asset)
@@ -118,28 +156,29 @@ class FlowContext:
         found = json.loads(row_body(key, value, ROW_VERSION))
         if value[0] == 1:
             found = {name: [period] for name, period in found.items()}
-        saved = {name: [_Period(*period) for period in periods] for name, periods in found.items()}
+        saved = {name: _Venue(*(_Period(*period) for period in periods)) for name, periods in found.items()}
         self._assets[key[4:].decode()] = saved
         self._count += len(saved)
-        self._clock_ms = max(self._clock_ms, *(periods[-1].end_ms for periods in saved.values()))
+        self._clock_ms = max(self._clock_ms, *(venue.end_ms for venue in saved.values()))
 
     def _row(self, name: str) -> bytes | None:
         if name not in self._assets:
             return None
-        return bytes((ROW_VERSION,)) + json.dumps(self._assets[name], separators=(",", ":"), sort_keys=True).encode()
+        periods = {exchange: venue.periods for exchange, venue in self._assets[name].items()}
+        return bytes((ROW_VERSION,)) + json.dumps(periods, separators=(",", ":"), sort_keys=True).encode()
 
     def _sample(self, name: str) -> None:
-        of = self._assets[name].values()
-        oldest_ms = max(periods[-1].end_ms for periods in of) - self._rule.flow_age_ms_max
-        fresh = [periods for periods in of if periods[-1].end_ms >= oldest_ms]
-        known_ms = max(period.known_ms for periods in fresh for period in periods)
-        self._inflows.put(name, -(-known_ms // HOUR_MS), fsum(_per_day(periods) for periods in fresh))
+        venues = self._assets[name].values()
+        oldest_ms = max(venue.end_ms for venue in venues) - self._rule.flow_age_ms_max
+        fresh = [venue for venue in venues if venue.end_ms >= oldest_ms]
+        known_ms = max(venue.known_ms for venue in fresh)
+        self._inflows.put(name, -(-known_ms // HOUR_MS), fsum(venue.per_day for venue in fresh))
 
     def _expire(self) -> None:
         first_ms = self._clock_ms - self._kept_ms
         self._inflows.expire(first_ms // HOUR_MS)
         for name, of in list(self._assets.items()):
-            kept = {key: periods for key, periods in of.items() if periods[-1].end_ms >= first_ms}
+            kept = {key: venue for key, venue in of.items() if venue.end_ms >= first_ms}
             if len(kept) == len(of):
                 continue
             self._dirty.add(name)
@@ -149,26 +188,3 @@ class FlowContext:
             else:
                 del self._assets[name]
 
-
-def _take(periods: list[_Period], newest: _Period) -> bool:
-    """Put a period among those of the day before the last one's end; return whether that changed anything."""
-    at = bisect_left(periods, newest.end_ms, key=lambda period: period.end_ms)
-    if at < len(periods) and periods[at].end_ms == newest.end_ms:
-        if newest <= periods[at]:
-            return False
-        periods[at] = newest
-        return True
-    if periods and newest.end_ms <= periods[-1].end_ms - DAY_MS:
-        return False
-    periods.insert(at, newest)
-    first = bisect_left(periods, periods[-1].end_ms - DAY_MS + 1, key=lambda period: period.end_ms)
-    del periods[: max(first, len(periods) - PERIODS_MAX)]
-    return True
-
-
-def _per_day(periods: list[_Period]) -> float:
-    """Return the coins of 24 hours."""
-    last = periods[-1]
-    counted = periods if last.end_ms - last.start_ms < DAY_MS else [last]
-    covered_ms = sum(period.end_ms - period.start_ms for period in counted)
-    return fsum(period.inflow for period in counted) * DAY_MS / covered_ms
