@@ -187,4 +187,3 @@ class FlowContext:
                 self._assets[name] = kept
             else:
                 del self._assets[name]
-
