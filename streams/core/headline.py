@@ -48,8 +48,8 @@ def headline(cascade: Record) -> str:
     >>> day = {"long_usd": 9.9e8, "short_usd": 6.8e7, "at": 1769885160000}
     >>> venue = {"exchange": "binance", "long_usd": 331e6, "short_usd": 21.9e6}
     >>> cascade = {"scope": "MARKET", "phase": "PEAK", "position_side": "LONG", "side_share": 0.94, "at_least": True,
-    ...     "asset": None, "symbol": None, "exchange": None, "highest_hour": hour, "highest_day": day, "exchanges": [venue],
-    ...     "price_change": None, "context": {}, "aftermath": None, "comparisons": []}
+    ...     "asset": None, "symbol": None, "exchange": None, "highest_hour": hour, "highest_day": day,
+    ...     "exchanges": [venue], "price_change": None, "context": {}, "aftermath": None, "comparisons": []}
     >>> print(headline(cascade).replace("; ", ";\n"))
     At least $352M of crypto futures liquidated in one hour and $1.05B in 24 hours;
     since onset on Binance;
