@@ -197,6 +197,14 @@ def test_one_of_two_instruments_leaves_alone():
     assert tracker.before("BTC", T + 100 * DAY).inflow.value == 2.0
 
 
+def test_flows_of_the_version_before_have_one_period_of_each_exchange():
+    tracker = ContextTracker(SHORT)
+    tracker.load(b"x|f|BTC", b'\x01{"okx":[%d,%d,%d,60.0]}' % (T, T, T - DAY))
+    take(tracker, flow(T, 10.0))
+
+    assert tracker.before("BTC", T).inflow.value == 70.0
+
+
 @pytest.mark.parametrize(
     ("first", "clock", "another"),
     [

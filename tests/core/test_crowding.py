@@ -224,6 +224,7 @@ def test_what_runs_on_an_asset_that_never_speaks_again_is_ended_by_the_others():
     assert [record["crowded_id"] for record in ended] == [record["crowded_id"] for record in started]
     assert ended[1]["event_time"] == ended[1]["ended"] == START + 5 * HOUR  # two intervals and an hour of none
     assert run([funding(START + 10 * DAY, BASE, asset="ETH")], crowding=crowding) == []
+    assert crowding.reading("BTC", START + 2 * HOUR - 1) is None, "its hours are gone, and so are its rates"
 
 
 def test_where_no_rate_is_in_force_nothing_is_known():
