@@ -54,10 +54,9 @@ def _assets(shard: Shard) -> list[Message]:
 
 def moment(shard: Shard, asset: str, at_ms: int, usd: list[int]) -> Moment:
     """Return what is known of an asset at a moment in which it had so much of each side in a quarter of an hour."""
-    content: dict[str, Any] = {"at": at_ms, "usd": usd}
-    for side in PositionSide:
-        content[side.name] = before_onset(asset, side, at_ms, shard.context, shard.crowding)
-    return asset, content
+    known = before_onset(asset, PositionSide.LONG, at_ms, shard.context, shard.crowding)
+    short = known | {"crowded": shard.crowding.crowded(asset, PositionSide.SHORT, at_ms)}
+    return asset, {"at": at_ms, "usd": usd, "LONG": known, "SHORT": short}
 
 
 def _busiest(shard: Shard) -> Iterator[Moment]:
