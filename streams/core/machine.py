@@ -188,9 +188,8 @@ class Walk:
 
     def _count(self, index: Ints, state: CascadeState, last_above_ms: int) -> None:
         m = self.measures
-        records = m.records(index)
-        if m.ends is None:  # those of before came late: they are in the windows, but not of what began with the onset
-            records = records[m.time_ms[records] // 1000 >= cascade.first_second(state)]
+        # What is dated before came late: it is in the windows, but not of what began with the onset.
+        records = m.records(index[m.time_ms[index] // 1000 >= cascade.first_second(state)])
         state.last_above_ms = last_above_ms
         count_lines(state, self.exchanges, self.exchange_of_row[m.row[records]], m.sums[records], m.largest[records])
         if state.prices and len(records):
