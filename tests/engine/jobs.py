@@ -34,3 +34,8 @@ class Calls(list[Any]):
 
 def record(offset: int, timestamp: int = 5) -> Any:
     return SimpleNamespace(offset=offset, key=b"BTC", value=b"v", timestamp=timestamp, timestamp_type=1)
+
+
+def failing(*_: Any) -> None:
+    msg = "a bug of ours"
+    raise RuntimeError(msg)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from streams.web.health import Health
-from tests.engine.jobs import CHANGELOG
+from tests.engine.jobs import CHANGELOG, failing
 from tests.engine.test_owners import SLOW_SECONDS, Writer, delivered, no_kafka, taken
 
 __all__ = ["no_kafka"]
@@ -53,11 +53,6 @@ def test_no_flush_begins_beside_another_or_behind_one_that_failed():
 
     asyncio.run(run())
     assert commits() == [1]
-
-
-def failing():
-    msg = "a bug of ours"
-    raise RuntimeError(msg)
 
 
 def test_a_writer_is_not_stopped_amid_its_commit_because_another_unit_failed():

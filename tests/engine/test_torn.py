@@ -8,6 +8,7 @@ import pytest
 from streams.engine import owners
 from streams.engine.timekeeper import Timekeeper
 from streams.engine.transport import Span
+from tests.engine.jobs import failing
 from tests.engine.test_owners import SLOW_SECONDS, Writer, delivered, no_kafka, taken
 
 __all__ = ["no_kafka"]
@@ -36,11 +37,6 @@ def test_what_was_folded_behind_a_flush_that_failed_is_not_committed(monkeypatch
         return owned.unit.handled, len(commits()) - before
 
     assert ([[0], [1]], 0) == asyncio.run(run())
-
-
-def failing(*_):
-    msg = "a bug of ours"
-    raise RuntimeError(msg)
 
 
 def test_a_batch_that_was_folded_in_part_is_not_committed():
