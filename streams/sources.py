@@ -237,11 +237,16 @@ def _avro(file: IO[bytes]) -> Iterator[Item]:
 
 
 def _avro_record(number: int, record: Record) -> Item:
-    plain = {name: milliseconds(value) if isinstance(value, datetime) else value for name, value in record.items()}
+    plain = {name: _instant(value) if isinstance(value, datetime) else value for name, value in record.items()}
     try:
         return Sourced(number, topic_of(plain), plain)
     except ValueError as error:
         return Unreadable(number, str(error))
+
+
+def _instant(moment: datetime) -> int:
+    # A "local" timestamp names no zone; the worker reads its number as it is.
+    return milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 # --- What collectors have kept of Binance ----------------------------------------------------------------------

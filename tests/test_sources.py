@@ -260,8 +260,8 @@ def test_bytes_that_are_no_text_cost_only_their_line(tmp_path: Path) -> None:
     assert ([2], [1]) == ([item.number for item in found], [item.number for item in refused])
 
 
-def avro_file(path: Path, records: list[dict[str, Any]], codec: str = "null") -> Path:
-    time = {"type": "long", "logicalType": "timestamp-millis"}
+def avro_file(path: Path, records: list[dict[str, Any]], codec: str = "null", kind: str = "timestamp-millis") -> Path:
+    time = {"type": "long", "logicalType": kind}
     kinds = {"price": "double", "quantity": "double", "notional_usd": "double", "event_time": time, "ingest_time": time}
     fields = [{"name": name, "type": kinds.get(name, "string")} for name in records[0]]
     schema = fastavro.parse_schema({"type": "record", "name": "Any", "fields": fields})
@@ -270,8 +270,9 @@ def avro_file(path: Path, records: list[dict[str, Any]], codec: str = "null") ->
     return path
 
 
-def test_an_avro_container_gives_times_as_milliseconds(tmp_path: Path) -> None:
-    found, refused = read_all(avro_file(tmp_path / "a.avro", [LIQUIDATION, LIQUIDATION], "deflate"))
+@pytest.mark.parametrize("kind", ["timestamp-millis", "local-timestamp-millis"])
+def test_an_avro_container_gives_times_as_milliseconds(tmp_path: Path, kind: str) -> None:
+    found, refused = read_all(avro_file(tmp_path / "a.avro", [LIQUIDATION, LIQUIDATION], "deflate", kind))
 
     assert ([Sourced(1, "liquidations", LIQUIDATION), Sourced(2, "liquidations", LIQUIDATION)], []) == (found, refused)
 
