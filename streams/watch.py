@@ -80,6 +80,6 @@ def _registry(settings: Settings) -> Registry:
 
     def fetch(schema_id: int) -> Any | None:
         answer = ask(settings, "GET", f"/schemas/ids/{schema_id}")
-        return None if answer.body is None else json.loads(answer.body["schema"])
+        return json.loads(answer.body["schema"]) if answer.status == 200 else None
 
     return AskedRegistry(fetch)

@@ -90,7 +90,7 @@ def test_schemas_come_from_the_registry_once_each(broker, capsys, monkeypatch):
         asked.append(path)
         schema = {"/schemas/ids/6": "liquidation-windows.avsc"}.get(path)
         text = (EXAMPLES.parent / schema).read_text() if schema else None
-        return Answer(200 if schema else 404, {"schema": text} if schema else None, None)
+        return Answer(200 if schema else 404, {"schema": text} if schema else {"error_code": 40403}, None)
 
     monkeypatch.setattr(watch, "ask", answer)
     watch.run(Settings(broker=broker.address, registry_url="http://127.0.0.1:1"))
