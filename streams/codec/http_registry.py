@@ -13,11 +13,15 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
+from streams.codec.schema import DEFINITIONS
+
 #: How long an id that the registry does not know stays unknown before it is asked for again.
 UNKNOWN_SECONDS = 60.0
 PAUSE_SECONDS_MIN = 0.2
 PAUSE_SECONDS_MAX = 10.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
+#: Schemas that one may refer to, directly or through others.
+REFERENCES_MAX = 100
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_FOUND = 404
 
@@ -119,13 +123,29 @@ class HttpRegistry:
         """Ask for the ids that are needed; returns when the registry has said yes or no to each."""
         for schema_id in sorted(ids):
             if self.needs(schema_id):
-                schema = await self._insist("GET", f"schemas/ids/{schema_id}", _schema_of)
-                if schema is None:
+                read: dict[str, Any] = {}
+                if not await self._read(f"schemas/ids/{schema_id}", read, set()):
                     self._forget_old_unknowns()
                     self._unknown_since[schema_id] = self._clock()
                 else:
                     self._unknown_since.pop(schema_id, None)
-                    self._schemas[schema_id] = schema
+                    *definitions, schema = read.values()
+                    self._schemas[schema_id] = {"type": schema, DEFINITIONS: definitions} if definitions else schema
+
+    async def _read(self, path: str, read: dict[str, Any], asked: set[str]) -> bool:
+        """Read a schema behind those that it refers to; return whether all of them are known, and not too many."""
+        if path in asked:
+            return True
+        asked.add(path)
+        found = await self._insist("GET", path, _schema_of) if len(asked) <= REFERENCES_MAX + 1 else None
+        if found is None:
+            return False
+        schema, references = found
+        for subject, version in references:
+            if not await self._read(f"subjects/{subject}/versions/{version}", read, asked):
+                return False
+        read[path] = schema
+        return True
 
     def _forget_old_unknowns(self) -> None:
         # Random ids in broken records must not fill the memory.
@@ -210,7 +230,7 @@ async def _json_of(content: aiohttp.StreamReader) -> Any:
 
 
 def _taken(answer: _Answer, take: Callable[[Any], Any], *, deciding: bool) -> Any:
-    if answer.status == _NOT_FOUND:
+    if answer.status == _NOT_FOUND and _is_registrys(answer.body):
         return None
     if answer.status == 200:
         try:
@@ -225,6 +245,11 @@ def _taken(answer: _Answer, take: Callable[[Any], Any], *, deciding: bool) -> An
     raise _Unusable(msg)
 
 
+def _is_registrys(body: Any) -> bool:
+    # A proxy or a wrong path answers 404 as well, and knows nothing of ids.
+    return isinstance(body, dict) and str(body.get("error_code")).startswith(str(_NOT_FOUND))
+
+
 def _message_of(body: Any) -> str:
     message = body.get("message") if isinstance(body, dict) else None
     return message[:300] if isinstance(message, str) else "without a reason"
@@ -234,7 +259,8 @@ def _schema_of(body: Any) -> Any:
     # Protobuf and JSON schemas have ids, too; to an Avro reader they are unknown.
     if body.get("schemaType", "AVRO") != "AVRO":
         return None
-    return json.loads(body["schema"])
+    references = [(str(each["subject"]), int(each["version"])) for each in body.get("references") or []]
+    return json.loads(body["schema"]), references
 
 
 def _version_of(body: Any) -> tuple[int, Any]:

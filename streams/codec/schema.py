@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Where a schema carries those that it refers to, each before what names it; Avro itself has no word for that.
+DEFINITIONS = "definitions"
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
@@ -37,8 +39,11 @@ def parse(schema: Any) -> Node:
         If it is not a schema.
 
     """
+    named: dict[str, Node] = {}
     try:
-        return _node(schema, "", {})
+        for each in schema.get(DEFINITIONS, ()) if isinstance(schema, dict) else ():
+            _node(each, "", named)
+        return _node(schema, "", named)
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         msg = f"not an Avro schema: {type(error).__name__} {error}"
         raise SchemaError(msg) from error

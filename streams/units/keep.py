@@ -139,9 +139,7 @@ def machine_of(content: dict[str, Any]) -> Machine:
     return Machine(found, content["closed_until"])
 
 
-def restore_assets(
-    breadth: Breadth, entries: Entries[AssetCells], rows: Mapping[bytes, bytes], closed: int
-) -> None:
+def restore_assets(breadth: Breadth, entries: Entries[AssetCells], rows: Mapping[bytes, bytes], closed: int) -> None:
     """Take up an hour of assets; the first versions have left none."""
     for key, value in sorted(rows.items()):
         if key[:1] == ASSETS:

@@ -1,6 +1,6 @@
 """``make chaos``: faults of all kinds from one printed seed, until there were enough; the oracle must find nothing.
 
-    python -m tests.broker.chaos --faults 200 --seed 20261122
+python -m tests.broker.chaos --faults 200 --seed 20261122
 """
 
 from __future__ import annotations

@@ -129,9 +129,7 @@ class Worker:
         quiet = Quiet(self.broker, self.app_id)
         self.wait_until(quiet, seconds, "at the end of its topics")
 
-    def wait_until(
-        self, condition: Callable[[], bool], seconds: float, what: str, poll_seconds: float = 0.2
-    ) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str, poll_seconds: float = 0.2) -> None:
         """Return when a condition holds; a worker that has gone, or time that has run out, is an error with its log."""
         deadline = time.monotonic() + seconds
         while not condition():

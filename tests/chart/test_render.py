@@ -93,8 +93,9 @@ def test_a_monitor_finds_the_port_that_has_metrics(scrape, kind, at):
 def test_the_version_is_that_of_the_worker():
     assert __version__ == yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
     assert f"liquidation-streams:{__version__}" == worker()["image"]
-    assert "registry.internal/streams:1.2" == (
-        worker("image.repository=registry.internal/streams", "image.tag=1.2")["image"]
+    assert (
+        "registry.internal/streams:1.2"
+        == (worker("image.repository=registry.internal/streams", "image.tag=1.2")["image"])
     )
 
 

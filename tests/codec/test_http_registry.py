@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from streams.codec.http_registry import ANSWER_BYTES_MAX, HttpRegistry, RegistryRefused, Trouble
+from streams.codec.http_registry import ANSWER_BYTES_MAX, REFERENCES_MAX, HttpRegistry, RegistryRefused, Trouble
+from streams.codec.schema import parse
 
 SCHEMA = {"type": "record", "name": "R", "fields": []}
 FOUND = {"schema": json.dumps(SCHEMA)}
+UNKNOWN = 404, {"error_code": 40403}
 
 
 class Stand:
@@ -84,7 +86,7 @@ def test_an_unknown_id_is_asked_for_again_after_a_minute():
     now = [0.0]
 
     async def run():
-        stand = Stand((404, {"error_code": 40403}), (404, {}), (200, FOUND))
+        stand = Stand(UNKNOWN, UNKNOWN, (200, FOUND))
         async with served(stand, clock=lambda: now[0]) as registry:
             seen = []
             for seconds in (0.0, 59.999, 60.0, 119.999, 120.0):
@@ -104,6 +106,8 @@ def test_an_unknown_id_is_asked_for_again_after_a_minute():
         ((429, {}), "it answered 429"),
         ((401, {"message": "no"}), "it answered 401"),
         ((302, {}), "it answered 302"),
+        ((404, b"default backend - 404"), "it answered 404"),
+        ((404, {"message": "no such route"}), "it answered 404"),
         ((200, b"<html>"), "an answer that makes no sense (AttributeError)"),
         ((200, {"schema": "{"}), "an answer that makes no sense (JSONDecodeError)"),
         ((200, {"other": 1}), "an answer that makes no sense (KeyError)"),
@@ -119,6 +123,45 @@ def test_what_is_no_answer_is_waited_after(answer, problem):
 
     assert {7: SCHEMA} == found
     assert [Trouble("GET schemas/ids/7", problem, 1, 0.2)] == troubles
+
+
+SIDE = {"type": "enum", "name": "s.Side", "symbols": ["LONG"]}
+PART = {"type": "record", "name": "s.Part", "fields": [{"name": "side", "type": "s.Side"}]}
+WHOLE = {"type": "record", "name": "W", "fields": [{"name": "a", "type": "s.Part"}, {"name": "b", "type": "s.Side"}]}
+
+
+def referring(schema, *subjects):
+    references = [{"name": "as it likes", "subject": subject, "version": 3} for subject in subjects]
+    return {"schema": json.dumps(schema), "references": references}
+
+
+def test_what_a_schema_refers_to_is_read_with_it():
+    stand = Stand((200, referring(WHOLE, "part", "side")), (200, referring(PART, "side")), (200, referring(SIDE)))
+
+    found = parse(resolved(stand, {7})[7])
+
+    assert ["/schemas/ids/7", "/subjects/part/versions/3", "/subjects/side/versions/3"] == [
+        each[1] for each in stand.asked
+    ]
+    assert ("record", "W", ["a", "b"]) == (found.kind, found.name, found.names)
+    assert found.parts[0].parts[0] is found.parts[1]
+
+
+@pytest.mark.parametrize("last", [UNKNOWN, (200, {"schema": "{}", "schemaType": "PROTOBUF"})])
+def test_a_schema_of_which_a_part_is_unknown_is_unknown(last):
+    assert {7: None} == resolved(Stand((200, referring(WHOLE, "part")), last), {7})
+
+
+def test_a_registry_that_refers_on_and_on_has_no_such_schema():
+    class Endless(Stand):
+        async def handle(self, request):
+            self.asked.append(request.path)
+            return web.json_response(referring(WHOLE, f"s{len(self.asked)}", "s1"))
+
+    stand = Endless()
+
+    assert {7: None} == resolved(stand, {7})
+    assert REFERENCES_MAX + 1 == len(stand.asked)
 
 
 def test_a_connection_that_breaks_is_waited_after():
@@ -212,7 +255,7 @@ def test_the_latest_version_of_a_subject_has_an_id_and_a_schema():
 
     assert (5, SCHEMA) == asked(stand, lambda registry: registry.latest("cascades-value"))[0]
     assert "/subjects/cascades-value/versions/latest" == stand.asked[0][1]
-    assert asked(Stand((404, {})), lambda registry: registry.latest("x"))[0] is None
+    assert asked(Stand(UNKNOWN), lambda registry: registry.latest("x"))[0] is None
 
 
 def test_a_registered_schema_is_known_by_its_id():
@@ -230,7 +273,7 @@ def test_a_registered_schema_is_known_by_its_id():
     [
         ((409, {"error_code": 409, "message": "incompatible"}), "the schema registry answered 409: incompatible"),
         ((422, b"<html>"), "the schema registry answered 422: without a reason"),
-        ((404, {}), "the schema registry answered 404: subject a-value cannot be registered there"),
+        (UNKNOWN, "the schema registry answered 404: subject a-value cannot be registered there"),
     ],
 )
 def test_a_refused_schema_is_said_to_be_refused(answer, detail):
@@ -245,7 +288,7 @@ def test_a_subject_is_asked_for_the_id_of_exactly_this_schema():
 
     assert 4 == asked(stand, lambda registry: registry.lookup("a-value", SCHEMA))[0]
     assert ("POST", "/subjects/a-value") == stand.asked[0][:2]
-    assert asked(Stand((404, {})), lambda registry: registry.lookup("a-value", SCHEMA))[0] is None
+    assert asked(Stand(UNKNOWN), lambda registry: registry.lookup("a-value", SCHEMA))[0] is None
 
 
 def test_a_busy_registry_is_waited_for_by_those_who_register_too():
@@ -258,14 +301,14 @@ def test_a_registry_says_whether_a_schema_is_compatible(answer, expected):
 
     assert expected is asked(stand, lambda registry: registry.compatible("a-value", SCHEMA))[0]
     assert "/compatibility/subjects/a-value/versions/latest" == stand.asked[0][1]
-    assert asked(Stand((404, {})), lambda registry: registry.compatible("a-value", SCHEMA))[0] is None
+    assert asked(Stand(UNKNOWN), lambda registry: registry.compatible("a-value", SCHEMA))[0] is None
 
 
 def test_broken_records_cannot_fill_the_memory_with_unknown_ids():
     now = [0.0]
 
     async def run():
-        async with served(Stand((404, {})), clock=lambda: now[0]) as registry:
+        async with served(Stand(UNKNOWN), clock=lambda: now[0]) as registry:
             await registry.resolve(set(range(50)))
             before = len(registry._unknown_since)
             now[0] = 60.0

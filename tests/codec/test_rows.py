@@ -21,9 +21,7 @@ money = st.sampled_from([0, 1, MOST]) | st.integers(0, MOST)
 sums = st.tuples(money, money, counts, counts)
 slots, u32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 grown = st.lists(st.tuples(slots, u32, sums, money), max_size=4)
-singles = st.builds(
-    lambda usd, short: ((0, usd, 0, 1) if short else (usd, 0, 1, 0), usd), money, st.booleans()
-)
+singles = st.builds(lambda usd, short: ((0, usd, 0, 1) if short else (usd, 0, 1, 0), usd), money, st.booleans())
 several = st.tuples(sums.filter(lambda each: each[2] + each[3] != 1), money)
 placed = st.builds(lambda *where, rest: (*where, *rest), u32, u32, u32, rest=singles | several)
 

@@ -282,9 +282,8 @@ def test_crowded_longs_start_change_and_end() -> None:
 def test_a_rank_is_a_percentile_for_both_sides() -> None:
     low = {**CROWDED, "position_side": "SHORT", "funding_rate_annualised": -0.35, "percentile": 3.0}
 
-    assert (
-        "funding at 43.8 % a year on Binance and Bybit, percentile 98 of 180 days, for 3 days."
-        in crowded_headline(CROWDED)
+    assert "funding at 43.8 % a year on Binance and Bybit, percentile 98 of 180 days, for 3 days." in crowded_headline(
+        CROWDED
     )
     assert "funding at -35.0 % a year on Binance and Bybit, percentile 3 of 180 days" in crowded_headline(low)
 

@@ -356,8 +356,6 @@ def test_panes_know_what_they_have_met():
     assert (0, None) == (panes.asset_number("BTC"), panes.asset_number("ETH"))
 
 
-
-
 def test_a_scope_that_holds_nothing_has_zeros_and_no_prices():
     panes = Panes()
     panes.advance(S)

@@ -107,9 +107,7 @@ def test_the_rule_without_the_job_counts_the_assets_of_a_market_as_the_job_does(
     job = [(each.onset, each.ended, each.reached) for each in events(said, Scope.MARKET)]
 
     assert count == len(job)
-    assert job == [
-        (each.onset, each.ended, each.reached) for each in scalar.cascades(found, low.cascade_market.rule())
-    ]
+    assert job == [(each.onset, each.ended, each.reached) for each in scalar.cascades(found, low.cascade_market.rule())]
     if assets_min == 3:
         assert {3} == {each["assets_count"] for each in said if each["scope"] == Scope.MARKET}
 

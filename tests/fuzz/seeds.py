@@ -38,9 +38,7 @@ def reader() -> list[bytes]:
 
 
 def as_json() -> list[bytes]:
-    return [
-        bytes([at]) + json.dumps(record).encode() for at, topic in enumerate(KINDS) for record in records(topic)
-    ]
+    return [bytes([at]) + json.dumps(record).encode() for at, topic in enumerate(KINDS) for record in records(topic)]
 
 
 def units() -> list[bytes]:
