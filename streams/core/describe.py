@@ -16,8 +16,8 @@ from streams.core.headline import headline
 from streams.core.reading import Reading
 
 Record = dict[str, Any]
-#: What stage 2 heard longer ago says nothing of a spread now.
-SPREAD_AGE_MS_MAX = ContextRule().quote_age_ms_max
+#: What stage 2 heard longer ago says nothing of quotes, or of open interest, now.
+QUOTE_AGE_MS_MAX, INTEREST_AGE_MS_MAX = ContextRule().quote_age_ms_max, ContextRule().open_interest_age_ms_max
 
 NO_CONTEXT: Record = dict.fromkeys(
     (
@@ -86,7 +86,7 @@ def context_record(before: Record, now: Record, at_ms: int) -> Record:
     """Return the ``Context`` of a message from what was known at onset and what is known now."""
     old, new = Before.from_json(before["known"]), Before.from_json(now["known"])
     later, since = max(0, at_ms - old.at_ms), max(0, at_ms - new.at_ms)
-    spread = new.spread_multiple
+    spread = fresh(new.spread_multiple, since)
     crowded = before["crowded"]
     return {
         "funding_rate_annualised": _aged(before["funding"], later),
@@ -94,7 +94,7 @@ def context_record(before: Record, now: Record, at_ms: int) -> Record:
         "crowded_age_ms": max(0, old.at_ms - crowded[1]) if crowded else None,
         "volatility": _aged(old.volatility, later),
         "open_interest_change": None,
-        "spread_multiple": _aged(spread, since) if spread and spread.age_ms + since <= SPREAD_AGE_MS_MAX else None,
+        "spread_multiple": _aged(spread, since),
         "exchange_inflow": _aged(old.inflow, later),
         "asset": before["asset"],
     }
@@ -104,6 +104,11 @@ def aftermath_record(before: Record, now: Record, after: Record) -> Record:
     """Return what came after: ``after`` has the multiples, the change in coins and the price."""
     known = before["crowded"] and now["funding"] is not None
     return {**after, "crowding_ended": not now["crowded"] if known else None}
+
+
+def fresh(reading: Reading | None, later_ms: int) -> Reading | None:
+    """Return what is known of quotes, unless so much later it is too old."""
+    return reading if reading is not None and reading.age_ms + later_ms <= QUOTE_AGE_MS_MAX else None
 
 
 def _aged(reading: Reading | list[Any] | None, later_ms: int) -> Record | None:

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
+from streams.core.context import Before
+from streams.core.describe import INTEREST_AGE_MS_MAX, fresh
+
 Record = dict[str, Any]
 _at = itemgetter("at")
 _QUARTER_MS = 900_000
+#: What was heard of an asset longer ago says nothing of what came after an onset.
+MOMENT_AGE_MS_MAX = 3_600_000
 #: Moments of an asset nearer to each other than this are one, the later; and so many are kept while the market waits.
 _APART_MS, _KEPT_MAX = 5_000, 32
 
@@ -58,3 +63,28 @@ class Contexts:
 
     def restore(self, asset: str, moments: list[Record]) -> None:
         self._of[asset] = moments
+
+
+def after(before: Record, now: Record, at_ms: int) -> Record:
+    """Return what came after as far as two moments can tell it."""
+    old, latest = Before.from_json(before["known"]).volatility, Before.from_json(now["known"])
+    spread, newer = (fresh(each, at_ms - latest.at_ms) for each in (latest.spread_multiple, latest.volatility))
+    change = interest_change(before, now, at_ms)
+    return {
+        "volatility_multiple": newer.value / old.value if newer and old and old.value else None,
+        "spread_multiple": spread.value if spread else None,
+        "open_interest_change": change and change["value"],
+        "price_recovered": None,
+    }
+
+
+def interest_change(before: Record, now: Record, at_ms: int) -> Record | None:
+    """Return the change in coins over instruments heard from at both moments, as a ``Reading`` of the wire."""
+    known, coins, times = Before.from_json(before["known"]), now["known"]["open_interest"], now.get("interest_ms", {})
+    oldest_ms = max(known.at_ms + 1, at_ms - INTEREST_AGE_MS_MAX)
+    same = [name for name in known.open_interest if times.get(name, -1) >= oldest_ms]
+    was = sum(known.open_interest[name] for name in same)
+    if not was:
+        return None
+    value, heard_ms = sum(coins[name] for name in same) / was - 1, max(times[name] for name in same)
+    return {"value": value, "percentile": None, "age_ms": max(0, at_ms - heard_ms)}

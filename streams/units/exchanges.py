@@ -10,7 +10,6 @@ from streams.codec.batch import RecordBatch
 from streams.codec.encode import Encoder
 from streams.core.cascade import CascadeRule, CascadeState, Phase
 from streams.core.cells import Cells, joined
-from streams.core.context import Before
 from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
 from streams.core.events import Instrument, PositionSide, Scope
@@ -20,7 +19,7 @@ from streams.core.growth import newest_of_minutes
 from streams.core.market import ALL, Market
 from streams.core.windows import HOUR, MINUTE
 from streams.units import keep, older
-from streams.units.contexts import Contexts
+from streams.units.contexts import MOMENT_AGE_MS_MAX, Contexts, after, interest_change
 from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.to_market import LATER
 from streams.units.unit import Flush, Message, Tally
@@ -147,8 +146,9 @@ class Exchanges:
                 notice.state.before = busiest[side] if busiest else {}
             before, aftermath = notice.state.before, None
             now, context = self.context_of(notice.state, notice.phase, at_ms)
-            if before and notice.phase is Phase.SUBSIDED:
-                aftermath = aftermath_record(before, now, _after(before, now))
+            heard_ms = now["known"]["at_ms"] if now else -1
+            if notice.phase is Phase.SUBSIDED and max(record["started"], at_ms - MOMENT_AGE_MS_MAX) < heard_ms:
+                aftermath = aftermath_record(before, now, after(before, now, at_ms))
             whole = self.present() if notice.scope is Scope.MARKET else None
             finished = self.describer.complete(notice, whole, context, aftermath, self.stale)
             name = f"{record['scope']}|{record['key']}".encode()
@@ -165,10 +165,8 @@ class Exchanges:
         moment = self.contexts.of(before["asset"], at_ms)
         now = moment[PositionSide(state.position_side).name] if moment else before
         context = context_record(before, now, at_ms)
-        change = None if phase is Phase.ONSET else _after(before, now)["open_interest_change"]
-        if change is not None:
-            age_ms = max(0, at_ms - max(now["interest_ms"].values()))
-            context["open_interest_change"] = {"value": change, "percentile": None, "age_ms": age_ms}
+        if phase is not Phase.ONSET:
+            context["open_interest_change"] = interest_change(before, now, at_ms)
         return now, context
 
     def present(self) -> list[str]:
@@ -266,19 +264,3 @@ class Exchanges:
         for row, seconds in newest_of_minutes(cells):
             self.feeds.resume(market.told.instruments[row].exchange, *(seconds * 1000).tolist())
         self.feeds.changed.clear()
-
-
-def _after(before: Record, now: Record) -> Record:
-    """Return what came after as far as two moments can tell it."""
-    known, latest = Before.from_json(before["known"]), Before.from_json(now["known"])
-    times = now.get("interest_ms", {})
-    same = [name for name in known.open_interest if times.get(name, -1) > known.at_ms]
-    was = sum(known.open_interest[name] for name in same)
-    spread = latest.spread_multiple
-    newer, old = latest.volatility, known.volatility
-    return {
-        "volatility_multiple": newer.value / old.value if newer and old and old.value else None,
-        "spread_multiple": spread.value if spread else None,
-        "open_interest_change": sum(latest.open_interest[name] for name in same) / was - 1 if was else None,
-        "price_recovered": None,
-    }

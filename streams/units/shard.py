@@ -33,8 +33,9 @@ from streams.units.windows import Changed, WindowRows, about
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 WINDOWS, CASCADES, DEAD_LETTERS = "liquidation-windows", "cascades", "dead-letters"
 FEED_STATUS = "feed-status"
-#: Moments of an asset for stage 2 are so far apart.
+#: Moments of an asset for stage 2 are so far apart; those of one whose cascade is over, as long as the market's may be.
 _MOMENT_MS = 60_000
+_AFTER_MS, _AFTER_EACH_MS = 3_900_000, 240_000
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
 
@@ -83,6 +84,7 @@ class Shard:
         self._ticks: list[list[int | None]] = []
         self._moments: list[Moment] = []
         self._told_ms: dict[str, int] = {}
+        self._closed_ms: dict[str, int] = {}  # by asset: when its last cascade was over
         self._swept_ms = 0
         self.nothing_to_read = False
         self._kinds: dict[str, Callable[[Any], None]] = {
@@ -187,6 +189,7 @@ class Shard:
         clock = self.fold.clock_ms
         if clock is not None:
             self._announce(self.fold.tick(clock + idle_ms))
+            self._tell_open()
         self._ticks.append([self.next.get(LIQUIDATIONS), self.fold.clock_ms])
         self.nothing_to_read = True
         self._touched = True
@@ -218,15 +221,22 @@ class Shard:
             if notice.phase is not Phase.SUBSIDED:
                 quarter = record["windows"][FIFTEEN_MINUTES]
                 self._tell(notice.asset, at_ms, [micro_usd(quarter[f"{name}_usd"]) for name in ("long", "short")])
+            elif notice.scope is Scope.ASSET:
+                self._closed_ms[notice.asset] = at_ms
 
     def _tell_open(self) -> None:
-        """Keep, each minute, what is known of assets with an open cascade: the market's may be theirs."""
+        """Keep what is known of assets with an open cascade or one that was: the market's may be theirs."""
         clock, opened = self.fold.clock_ms or 0, self.fold.follower.open_assets()
-        if not opened or clock - self._swept_ms < _MOMENT_MS:
+        if not (opened or self._closed_ms) or clock - self._swept_ms < _MOMENT_MS:
             return
         self._swept_ms, panes = clock, self.fold.panes
-        for number in sorted(opened, key=panes.assets.__getitem__):
-            self._tell(panes.assets[number], clock, panes.bounds[0, number].tolist())
+        names = {panes.assets[number] for number in opened}
+        self._closed_ms = {asset: at for asset, at in self._closed_ms.items() if clock - at < _AFTER_MS}
+        names |= {asset for asset in self._closed_ms if clock - self._told_ms.get(asset, 0) >= _AFTER_EACH_MS}
+        for asset in sorted(names):
+            number = panes.asset_number(asset)
+            assert number is not None, asset
+            self._tell(asset, clock, panes.bounds[0, number].tolist())
 
     def _tell(self, asset: str, at_ms: int, usd: list[int]) -> None:
         """Keep what is known of an asset for stage 2, unless it was kept in the minute before."""
@@ -334,3 +344,7 @@ class Shard:
             elif key[:2] == b"x|":
                 self.context.load(key, value)
         keep.restore(self.fold, self._cells, rows, commit["clock"])
+        machines = self.fold.follower.machines.items()
+        self._closed_ms = {
+            name: at.closed_until_ms for (scope, name, _), at in machines if scope is Scope.ASSET and at.state is None
+        }

@@ -1,5 +1,6 @@
 """An onset is told what was known before it: never what came later, and the same after a restart."""
 
+import itertools
 import json
 
 import numpy as np
@@ -10,8 +11,7 @@ from streams.core.cascade import CascadeRule
 from streams.core.cells import Cells
 from streams.core.describe import aftermath_record, context_record
 from streams.core.events import Scope
-from streams.units import exchanges
-from streams.units.contexts import Contexts
+from streams.units.contexts import Contexts, after
 from streams.units.exchanges import Exchanges
 from streams.units.shard import CASCADES
 from streams.units.to_market import SNAPSHOTS
@@ -173,7 +173,20 @@ def test_an_instrument_that_has_fallen_silent_does_not_make_the_change_smaller()
     now["known"]["open_interest"]["okx|B"] = 5.0
     now["interest_ms"] = {"okx|B": T0 + 59 * MINUTE, "bybit|B": T0 - MINUTE}
 
-    assert -0.5 == exchanges._after(before, now)["open_interest_change"]
+    assert -0.5 == after(before, now, T0 + 60 * MINUTE)["open_interest_change"]
+    assert after(before, now, T0 + 120 * MINUTE)["open_interest_change"] is None
+
+
+@pytest.mark.parametrize(("heard", "spread"), [(-1, None), (50, None), (59, 8.0)])
+def test_what_came_after_is_what_was_heard_since_and_lately(heard, spread):
+    market = Market()
+    market.hear(context("BTC", T0 - MINUTE, spread=[1.0, None, 0]), sold(T0), clock(T0 + MINUTE))
+    market.hear(context("BTC", T0 + heard * MINUTE, spread=[8.0, None, 0]), clock(T0 + 70 * MINUTE))
+    *_, ended = market.said()
+
+    assert ("SUBSIDED", T0 + 60 * MINUTE) == (ended["phase"], ended["event_time"])
+    assert spread == (ended["aftermath"] and ended["aftermath"]["spread_multiple"])
+    assert (ended["aftermath"] is None) == (heard < 0)
 
 
 @pytest.mark.parametrize(("later", "age_ms"), [(4, 4 * MINUTE + 1_000), (5, None)])
@@ -223,6 +236,25 @@ def test_what_was_announced_is_told_though_nothing_has_grown_since():
     shard._moments = [("BTC", {"at": T})]
 
     assert [b"\x1fxBTC"] == [message.key for message in shard.cut().messages if b"\x1fx" in message.key]
+
+
+@pytest.mark.parametrize("restart", [None, 80])
+def test_an_asset_is_told_in_silence_while_its_cascade_is_open_and_for_an_hour_after(restart):
+    shard, rows, told = session.shard(), {}, []
+    sale = avro(liquidation(quantity=400.0, notional_usd=32e6, event_time=T, ingest_time=T))
+    shard.handle(batch("liquidations", [sale], [b"BTC"], [T], 0))
+    for minute in range(1, 150):
+        shard.idle(MINUTE)
+        flush = shard.cut()
+        rows |= dict(flush.rows)
+        told += [minute] * any(b"\x1fxBTC" in message.key for message in flush.messages)
+        if minute == restart:
+            shard = session.shard()
+            shard.restore({key: value for key, value in rows.items() if value is not None})
+
+    assert list(range(1, 61)) == told[:60]
+    assert all(1 <= later - before <= 4 for before, later in itertools.pairwise(told))
+    assert 121 <= told[-1] <= 125
 
 
 def test_rows_of_the_version_before_have_the_newest_moment_alone():
