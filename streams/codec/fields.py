@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,9 @@ TIME_MS_END = 4_102_444_800_000
 NAME_BYTES_MAX = 100
 #: They are parts of keys with separators in between, and lines on terminals: nothing that ends or turns a line.
 _UNUSABLE = re.compile("[\x00-\x1f|\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+#: Prices, coins and dollars that are not 0. A meme's price goes down to 1e-10 and its coins up to 1e17; what is further
+#: out is no price, and the ratio of two such numbers ended the worker where a sentence was made of it.
+NUMBER_MIN, NUMBER_MAX = 1e-18, 1e18
 _SHOWN_MAX = 80
 
 
@@ -100,25 +102,28 @@ class Fields:
         return value
 
     def number(self, name: str) -> float:
-        """Return a finite number."""
+        """Return a number of either sign."""
         value = self._given(name)
-        if not math.isfinite(value):
-            raise self.wrong(Reason.IMPOSSIBLE_NUMBER, f"{name} must be a finite number, was {value}")
+        if not abs(value) <= NUMBER_MAX:
+            raise self._impossible(name, f"a number from {-NUMBER_MAX:g} to {NUMBER_MAX:g}", value)
         return value
 
     def positive(self, name: str) -> float:
         """Return a number above zero."""
         value = self._given(name)
-        if not 0 < value < math.inf:
-            raise self.wrong(Reason.IMPOSSIBLE_NUMBER, f"{name} must be a positive finite number, was {value}")
+        if not NUMBER_MIN <= value <= NUMBER_MAX:
+            raise self._impossible(name, f"a number from {NUMBER_MIN:g} to {NUMBER_MAX:g}", value)
         return value
 
     def not_negative(self, name: str) -> float:
-        """Return a number of zero or more."""
+        """Return zero or a number above it."""
         value = self._given(name)
-        if not 0 <= value < math.inf:
-            raise self.wrong(Reason.IMPOSSIBLE_NUMBER, f"{name} must be a finite number of 0 or more, was {value}")
+        if value != 0 and not NUMBER_MIN <= value <= NUMBER_MAX:
+            raise self._impossible(name, f"0 or a number from {NUMBER_MIN:g} to {NUMBER_MAX:g}", value)
         return value
+
+    def _impossible(self, name: str, rule: str, value: float) -> InvalidEvent:
+        return self.wrong(Reason.IMPOSSIBLE_NUMBER, f"{name} must be {rule}, was {value}")
 
     def absent(self, name: str) -> bool:
         """Say whether an optional field is null or not there at all."""

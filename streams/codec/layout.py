@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streams.codec.batch import ROOM, Joined, RecordBatch, Slices
 from streams.codec.build import NOTIONAL_TOLERANCE, PRICE_KINDS, SIDES
 from streams.codec.columns import SPAN_BYTES_MAX, ColumnDecoder, Nullable, Spans, Unsupported
-from streams.codec.fields import NAME_BYTES_MAX, TIME_MS_END, TIME_MS_MIN, usable
+from streams.codec.fields import NAME_BYTES_MAX, NUMBER_MAX, NUMBER_MIN, TIME_MS_END, TIME_MS_MIN, usable
 from streams.codec.identity import SEED, absorb_columns, ascii_columns, words_of
 from streams.codec.instruments import InstrumentIndex
 from streams.codec.schema import Node
@@ -120,9 +120,9 @@ class Layout:
         notional = np.rint(notional_usd * MICRO).astype(np.int64)
         good &= notional >= 1
         good &= notional_usd <= NOTIONAL_USD_MAX
-        # A product near a positive finite number has two finite factors of one sign, and neither is NaN or 0.
         good &= np.abs(notional_usd - price * quantity) <= NOTIONAL_TOLERANCE * notional_usd
-        good &= price > 0
+        good &= np.minimum(price, quantity) >= NUMBER_MIN  # a NaN of either is none
+        good &= np.maximum(price, quantity) <= NUMBER_MAX
         side = self._sides[column["position_side"]]
         good &= side >= 0
         good &= self._price_kinds[column["price_kind"]] >= 0

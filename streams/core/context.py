@@ -8,8 +8,11 @@ out of order by up to ``ContextRule.kept_ms`` (flows: their whole history).
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from streams.core.context_flows import FlowContext
 from streams.core.context_interest import InterestContext
@@ -163,8 +166,14 @@ class ContextTracker:
             volatility_multiple=_ratio(self._quotes.volatility_since(asset, since_ms, at_ms), volatility),
             spread_multiple=_ratio(self._quotes.spread_since(asset, since_ms, at_ms), before.spread_median),
             open_interest_change=change.value if change else None,
-            price_recovered=self._quotes.recovered_since(asset, side, since_ms - 5 * MINUTE_MS, at_ms),
+            price_recovered=self._recovered(asset, side, since_ms - 5 * MINUTE_MS, at_ms),
         )
+
+    def _recovered(self, asset: str, side: PositionSide, since_ms: int, at_ms: int) -> float | None:
+        # Moves add up over minutes without a price between them: what they come to may be beyond all numbers.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = self._quotes.recovered_since(asset, side, since_ms, at_ms)
+        return found if found is not None and math.isfinite(found) else None
 
     def dirty_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call, keys beginning with ``x|``; None where one has expired."""

@@ -9,6 +9,7 @@ from streams.core.events import ExchangeFlow, Funding, Instrument, OpenInterest,
 from tests.codec.builders import T, avro, batch, exchange_flow, funding, open_interest, quote, registry
 
 BTC = Instrument("binance", "BTCUSDT", "BTC")
+TINY, HUGE = math.nextafter(1e-18, 0.0), math.nextafter(1e18, math.inf)
 MAKE = {"funding": funding, "open-interest": open_interest, "quotes": quote, "exchange-flows": exchange_flow}
 
 
@@ -59,25 +60,25 @@ def test_optional_fields_may_be_null_or_not_there(topic, fields):
 @pytest.mark.parametrize(
     ("topic", "field", "possible", "impossible"),
     [
-        ("funding", "funding_rate", [0.0, -0.03, 1e-9], [math.nan, math.inf, -math.inf]),
-        ("funding", "predicted_rate", [0.0, -0.03], [math.nan, math.inf]),
+        ("funding", "funding_rate", [0.0, -0.03, 5e-324], [math.nan, math.inf, -math.inf, HUGE, -HUGE]),
+        ("funding", "predicted_rate", [0.0, -1e18, 1e18], [math.nan, math.inf, HUGE, -HUGE]),
         (
             "funding",
             "funding_interval_hours",
             [1e-3, 1.0, 8.0, 24.0],
             [0.0, 9e-4, -8.0, math.nextafter(24.0, 25.0), math.nan],
         ),
-        ("funding", "mark_price", [1e-9], [0.0, -1.0, math.nan, math.inf]),
-        ("funding", "open_interest_usd", [0.0, 1.0], [-1e-9, math.nan, math.inf]),
-        ("open-interest", "open_interest", [0.0, 1.0], [-1e-9, math.nan, math.inf]),
-        ("open-interest", "open_interest_usd", [0.0, 1.0], [-1e-9, math.nan, math.inf]),
-        ("quotes", "bid_price", [80_001.0, 1e-9], [80_001.5, 0.0, -1.0, math.nan, math.inf]),
-        ("quotes", "ask_price", [79_999.0, 1e9], [79_998.5, 0.0, -1.0, math.nan, math.inf]),
-        ("quotes", "bid_quantity", [0.0], [-1.0, math.nan, math.inf]),
-        ("quotes", "ask_quantity", [0.0], [-1.0, math.nan, math.inf]),
-        ("quotes", "mark_price", [1e-9], [0.0, -1.0, math.nan]),
-        ("exchange-flows", "inflow", [0.0], [-1.0, math.nan, math.inf]),
-        ("exchange-flows", "outflow", [0.0], [-1.0, math.nan, math.inf]),
+        ("funding", "mark_price", [1e-18, 1e18], [0.0, -1.0, math.nan, math.inf, TINY, HUGE]),
+        ("funding", "open_interest_usd", [0.0, 1e-18], [-1e-9, math.nan, math.inf, TINY, HUGE]),
+        ("open-interest", "open_interest", [0.0, 1e-18, 1e18], [-1e-9, math.nan, math.inf, TINY, HUGE]),
+        ("open-interest", "open_interest_usd", [0.0, 1e-18, 1e18], [-1e-9, math.nan, math.inf, TINY, HUGE]),
+        ("quotes", "bid_price", [80_001.0, 1e-18], [80_001.5, 0.0, -1.0, math.nan, math.inf, TINY]),
+        ("quotes", "ask_price", [79_999.0, 1e18], [79_998.5, 0.0, -1.0, math.nan, math.inf, HUGE]),
+        ("quotes", "bid_quantity", [0.0, 1e-18, 1e18], [-1.0, math.nan, math.inf, TINY, HUGE]),
+        ("quotes", "ask_quantity", [0.0, 1e-18, 1e18], [-1.0, math.nan, math.inf, TINY, HUGE]),
+        ("quotes", "mark_price", [1e-18, 1e18], [0.0, -1.0, math.nan, TINY, HUGE]),
+        ("exchange-flows", "inflow", [0.0, 1e-18, 1e18], [-1.0, math.nan, math.inf, TINY, HUGE]),
+        ("exchange-flows", "outflow", [0.0, 1e-18, 1e18], [-1.0, math.nan, math.inf, TINY, HUGE]),
     ],
 )
 def test_numbers_are_checked_at_their_edges(topic, field, possible, impossible):
@@ -88,7 +89,7 @@ def test_numbers_are_checked_at_their_edges(topic, field, possible, impossible):
 
 @pytest.mark.parametrize(
     ("field", "possible", "impossible"),
-    [("funding_rate", [1.0, -1.0], [1.001, -1.001, 1e308]), ("open_interest_usd", [1e15], [1.001e15, 1e308])],
+    [("funding_rate", [1.0, -1.0], [1.001, -1.001, 1e18]), ("open_interest_usd", [1e15], [1.001e15, 1e18])],
 )
 def test_funding_is_refused_above_what_its_numbers_can_hold(field, possible, impossible):
     assert [None] * len(possible) == [reason("funding", **{field: value}) for value in possible]
