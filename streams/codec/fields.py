@@ -82,10 +82,10 @@ class Fields:
         """Return a text that is short enough to be part of a key."""
         value = self.text(name)
         if len(value.encode()) > NAME_BYTES_MAX:
-            raise self.wrong(Reason.UNDECODABLE, f"{name} must have at most {NAME_BYTES_MAX} bytes: {shown(value)}")
+            raise self.wrong(Reason.UNUSABLE_NAME, f"{name} must have at most {NAME_BYTES_MAX} bytes: {shown(value)}")
         if not usable(value):
             detail = f"{name} must be without | and control characters, was {shown(value)}"
-            raise self.wrong(Reason.UNDECODABLE, detail)
+            raise self.wrong(Reason.UNUSABLE_NAME, detail)
         return value
 
     def instrument(self) -> Instrument:
@@ -98,7 +98,7 @@ class Fields:
         """Return a venue's name: in lower case, or one venue would be two."""
         value = self.name("exchange")
         if value != value.lower():
-            raise self.wrong(Reason.UNDECODABLE, f"exchange must be in lower case, was {shown(value)}")
+            raise self.wrong(Reason.UNUSABLE_NAME, f"exchange must be in lower case, was {shown(value)}")
         return value
 
     def number(self, name: str) -> float:

@@ -12,6 +12,7 @@ class Reason(StrEnum):
     UNDECODABLE = "undecodable"
     UNKNOWN_SCHEMA = "unknown_schema"
     WRONG_KEY = "wrong_key"
+    UNUSABLE_NAME = "unusable_name"
     MISSING_FIELD = "missing_field"
     UNKNOWN_SIDE = "unknown_side"
     IMPOSSIBLE_NUMBER = "impossible_number"

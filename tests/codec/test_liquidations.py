@@ -165,7 +165,9 @@ def test_an_empty_text_is_a_missing_field(field):
 
 
 @pytest.mark.parametrize("field", ["exchange", "symbol", "asset"])
-@pytest.mark.parametrize(("length", "expected"), [(100, None), (101, Reason.UNDECODABLE), (5000, Reason.UNDECODABLE)])
+@pytest.mark.parametrize(
+    ("length", "expected"), [(100, None), (101, Reason.UNUSABLE_NAME), (5000, Reason.UNUSABLE_NAME)]
+)
 def test_a_name_has_at_most_a_hundred_bytes(field, length, expected):
     record = liquidation() | {field: "x" * length}
 
@@ -175,7 +177,7 @@ def test_a_name_has_at_most_a_hundred_bytes(field, length, expected):
 def test_a_venue_has_one_name_in_lower_case():
     (refused,) = both(avro(liquidation(exchange="Bybit")))
 
-    assert (Reason.UNDECODABLE, "exchange must be in lower case, was 'Bybit'") == (refused.reason, refused.detail)
+    assert (Reason.UNUSABLE_NAME, "exchange must be in lower case, was 'Bybit'") == (refused.reason, refused.detail)
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 63, 64, 127, 128, 129, 1000])

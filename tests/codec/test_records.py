@@ -99,13 +99,13 @@ def test_funding_is_refused_above_what_its_numbers_can_hold(field, possible, imp
 @pytest.mark.parametrize("mark", ["|", "\0", "\x1f", "\x7f", "\x9f", "\u2028", "\u202e", "\u2066"])
 @pytest.mark.parametrize("topic", sorted(MAKE))
 def test_a_name_has_nothing_that_ends_a_key_or_turns_a_line(topic, mark):
-    assert Reason.UNDECODABLE == reason(topic, exchange=f"a{mark}b")
+    assert Reason.UNUSABLE_NAME == reason(topic, exchange=f"a{mark}b")
 
 
 @pytest.mark.parametrize("topic", sorted(MAKE))
 def test_what_all_records_share_is_checked_in_all(topic):
     assert Reason.MISSING_FIELD == reason(topic, exchange="")
-    assert Reason.UNDECODABLE == reason(topic, exchange="x" * 101)
+    assert Reason.UNUSABLE_NAME == reason(topic, exchange="x" * 101)
     assert Reason.IMPOSSIBLE_TIME == reason(topic, event_time=T * 1000)
     assert reason(topic, event_time=T + 5050) is None
     assert Reason.EVENT_TIME_IN_FUTURE == reason(topic, event_time=T + 5051)

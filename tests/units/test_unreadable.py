@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from streams.units.unit import WrongTopic
-from tests.codec.builders import T, avro, quote
+from tests.codec.builders import T, avro, liquidation, quote
 from tests.fuzz import session
 from tests.fuzz.inputs import batch
 
@@ -34,3 +34,14 @@ def test_two_topics_that_are_broken_a_little_are_not_one_that_is_broken():
         fed(shard, "quotes", b"?", at)
 
     shard.check()
+
+
+@pytest.mark.parametrize("change", [{"exchange": "Binance"}, {"symbol": "S" * 101}, {"symbol": "A|B"}])
+def test_a_producer_that_spells_names_otherwise_is_no_wrong_topic(change):
+    shard = session.shard()
+    shard.rule = replace(shard.rule, unreadable_run_max=3)
+    for at in range(4):
+        fed(shard, "liquidations", avro(liquidation(**change)), at)
+
+    shard.check()
+    assert {("liquidations", "unusable_name"): 4} == shard.tally.refused
