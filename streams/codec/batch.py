@@ -20,7 +20,6 @@ class Refused(NamedTuple):
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
     reason: Reason
     detail: str
-    schema_id: int | None
 
 
 #: Bytes behind the last value: readers of many records at once run ahead of bad ones.

@@ -30,8 +30,7 @@ class OneByOne(Generic[Event]):
             try:
                 events.append((index, self._one(batch, index)))
             except InvalidEvent as error:
-                schema_id = self.reader.schema_id(batch.values[index])
-                refused.append(Refused(index, error.reason, error.detail, schema_id))
+                refused.append(Refused(index, error.reason, error.detail))
         return events, refused
 
     def _one(self, batch: RecordBatch, index: int) -> Event:

@@ -65,7 +65,7 @@ class Encoder:
         return out.getvalue()
 
 
-def dead_letter(batch: RecordBatch, refused: Refused) -> dict[str, Any]:
+def dead_letter(batch: RecordBatch, refused: Refused, schema_id: int | None) -> dict[str, Any]:
     """Return the wire record that says what was refused, why, and where it lies."""
     key, value = batch.keys[refused.index], batch.values[refused.index]
     return {
@@ -76,7 +76,7 @@ def dead_letter(batch: RecordBatch, refused: Refused) -> dict[str, Any]:
         "offset": int(batch.offsets[refused.index]),
         "key": key if key is None else key[:KEY_BYTES_MAX],
         "value": value if value is None else value[:VALUE_BYTES_MAX],
-        "schema_id": refused.schema_id,
+        "schema_id": schema_id,
         "timestamp": int(batch.timestamps[refused.index]),
     }
 

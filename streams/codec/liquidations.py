@@ -49,15 +49,15 @@ class LiquidationDecoder:
     """
 
     def __init__(self, registry: Registry, future_bound_ms: int = 5000, value_format: ValueFormat = "avro") -> None:
-        self._reader = ValueReader(registry, value_format)
-        self._one_by_one = OneByOne(self._reader, build.liquidation, future_bound_ms)
+        self.reader = ValueReader(registry, value_format)
+        self._one_by_one = OneByOne(self.reader, build.liquidation, future_bound_ms)
         self._future_bound_ms = future_bound_ms
         self._layouts: dict[int, Layout | None] = {}
         self._instruments = InstrumentIndex()
 
     def unresolved(self, batch: RecordBatch) -> set[int]:
         """Return the schema ids that the registry must ``resolve`` before ``decode``."""
-        return self._reader.unresolved(batch)
+        return self.reader.unresolved(batch)
 
     def decode(self, batch: RecordBatch) -> tuple[LiquidationColumns, list[Refused]]:
         """Return the usable liquidations in log order, and the refused ones."""
@@ -71,7 +71,7 @@ class LiquidationDecoder:
     def _by_columns(self, batch: RecordBatch) -> tuple[list[_Part], list[int]]:
         # What the columns accept, and the indices of all they leave.
         count = len(batch)
-        if self._reader.value_format == "json" or count < COLUMNS_COUNT_MIN:
+        if self.reader.value_format == "json" or count < COLUMNS_COUNT_MIN:
             return [], list(range(count))
         left = np.ones(count, np.bool_)
         parts: list[_Part] = []
@@ -99,7 +99,7 @@ class LiquidationDecoder:
 
     def _layout(self, schema_id: int) -> Layout | None:
         if schema_id not in self._layouts:
-            schema = self._reader.registry.schema(schema_id)
+            schema = self.reader.registry.schema(schema_id)
             if schema is None:
                 return None  # and not remembered: it may be known the next time
             try:

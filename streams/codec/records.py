@@ -30,12 +30,12 @@ class RecordDecoder:
     def __init__(
         self, kind: Kind, registry: Registry, *, future_bound_ms: int = 5000, value_format: ValueFormat = "avro"
     ) -> None:
-        self._reader = ValueReader(registry, value_format)
-        self._one_by_one = OneByOne(self._reader, _BUILDERS[kind], future_bound_ms)
+        self.reader = ValueReader(registry, value_format)
+        self._one_by_one = OneByOne(self.reader, _BUILDERS[kind], future_bound_ms)
 
     def unresolved(self, batch: RecordBatch) -> set[int]:
         """Return the schema ids that the registry must ``resolve`` before ``decode``."""
-        return self._reader.unresolved(batch)
+        return self.reader.unresolved(batch)
 
     def decode(self, batch: RecordBatch) -> tuple[list[tuple[int, Event]], list[Refused]]:
         """Return the usable events with their indices in the batch, and the refused ones."""

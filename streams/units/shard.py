@@ -133,7 +133,7 @@ class Shard:
         self._announce(folded.notices)
         self._tell_open()
         where = batch.offsets.searchsorted(columns.offset)
-        return refused + [Refused(int(where[at]), reason, detail, None) for at, reason, detail in folded.refused]
+        return refused + [Refused(int(where[at]), reason, detail) for at, reason, detail in folded.refused]
 
     def _see_exchanges(self, known: set[str]) -> None:
         """Publish every asset anew when an exchange is seen for the first time: it changes their coverage."""
@@ -149,7 +149,7 @@ class Shard:
             try:
                 take(event)
             except InvalidEvent as error:
-                refused.append(Refused(index, error.reason, error.detail, None))
+                refused.append(Refused(index, error.reason, error.detail))
                 continue
             if not isinstance(event, ExchangeFlow):  # flows are of wallets, not of the venue's streams
                 self.sisters.hear(batch.topic, event.instrument.exchange, event.event_time_ms)
@@ -163,8 +163,9 @@ class Shard:
             self.urgent = True
 
     def _refuse(self, batch: RecordBatch, refused: list[Refused]) -> None:
+        reader = self._decoder(batch.topic).reader
         for each in sorted(refused):
-            record = dead_letter(batch, each)
+            record = dead_letter(batch, each, reader.schema_id(batch.values[each.index]))
             self._emit(DEAD_LETTERS, f"{batch.topic}|{batch.partition}|{record['offset']}".encode(), record)
             self.tally.refused[batch.topic, each.reason.value] += 1
         unreadable = {each.index for each in refused if each.reason in _UNREADABLE}

@@ -20,9 +20,9 @@ def encoder(value_format="avro"):
     return Encoder(registry().writers(), value_format)
 
 
-def letter(**fields):
-    refused = Refused(**{"index": 1, "reason": Reason.WRONG_KEY, "detail": "why", "schema_id": 2} | fields)
-    return dead_letter(batch([b"a", b"\0\xff", None], keys=[b"K", b"\xfe", None], topic="funding"), refused)
+def letter(schema_id=2, **fields):
+    refused = Refused(**{"index": 1, "reason": Reason.WRONG_KEY, "detail": "why"} | fields)
+    return dead_letter(batch([b"a", b"\0\xff", None], keys=[b"K", b"\xfe", None], topic="funding"), refused, schema_id)
 
 
 @pytest.mark.parametrize("value_format", ["avro", "json"])
@@ -67,7 +67,7 @@ def test_a_dead_letter_of_a_null_has_nulls():
 
 def test_a_dead_letter_keeps_so_much_of_its_key_and_value():
     big = batch([bytes(VALUE_BYTES_MAX + 1), b""], keys=[bytes(KEY_BYTES_MAX + 1), bytes(KEY_BYTES_MAX)])
-    letters = [dead_letter(big, Refused(index, Reason.UNDECODABLE, "x" * 9_999, None)) for index in (0, 1)]
+    letters = [dead_letter(big, Refused(index, Reason.UNDECODABLE, "x" * 9_999), None) for index in (0, 1)]
 
     assert [(4_096, 32_768), (4_096, 0)] == [(len(each["key"]), len(each["value"])) for each in letters]
     assert 1_000 == len(letters[0]["detail"])
@@ -77,7 +77,7 @@ def test_a_dead_letter_keeps_so_much_of_its_key_and_value():
 def test_the_largest_dead_letter_fits_into_a_batch(value_format):
     # Every byte of it is six characters in JSON, every character of its sentence too.
     worst = batch([b"\x01" * 10**6], keys=[b"\xff" * 10**6], topic="open-interest")
-    letter_ = dead_letter(worst, Refused(0, Reason.UNDECODABLE, "\x01" * 10**6, 2**31 - 1))
+    letter_ = dead_letter(worst, Refused(0, Reason.UNDECODABLE, "\x01" * 10**6), 2**31 - 1)
 
     assert len(encoder(value_format).encode("dead-letters", letter_)) < BATCH_BYTES - 1_024
 

@@ -72,7 +72,8 @@ def columns(data: bytes) -> None:
 
 def letter(value: bytes | None, key: bytes | None, stamp: int, refused: Refused) -> None:
     """A refused record is a dead letter with its bytes, and never too large to be written."""
-    record = dead_letter(batch("liquidations", [value], [key], [stamp]), refused._replace(index=0))
+    alone_ = batch("liquidations", [value], [key], [stamp])
+    record = dead_letter(alone_, refused._replace(index=0), wire.schema_id(value))
     written_ = encoder().encode("dead-letters", record)
     assert len(written_) < LETTER_BYTES_MAX, len(written_)
     assert record["value"] == (value if value is None else value[:VALUE_BYTES_MAX])

@@ -123,7 +123,7 @@ def test_a_schema_with_a_name_of_a_megabyte_does_not_make_a_letter_of_one():
     (refused,) = decoder.decode(given_)[1]
 
     assert Reason.UNKNOWN_SCHEMA == refused.reason
-    assert 1_000 == len(targets.dead_letter(given_, refused)["detail"])
+    assert 1_000 == len(targets.dead_letter(given_, refused, 7)["detail"])
 
 
 def test_a_storm_of_nothing_but_random_bytes_is_dead_letters_one_by_one():
