@@ -147,10 +147,12 @@ class Fields:
         value = self.values.get(name)
         if value is None:
             raise self.wrong(Reason.MISSING_FIELD, f"{name} is missing")
-        if type(value) is not int or not TIME_MS_MIN <= value < TIME_MS_END:
+        # Tables that can hold a null hold whole numbers as floats.
+        time_ms = int(value) if type(value) is float and value.is_integer() else value
+        if type(time_ms) is not int or not TIME_MS_MIN <= time_ms < TIME_MS_END:
             detail = f"{name} must be milliseconds since 1970 between the years 2010 and 2100, was {shown(value)}"
             raise self.wrong(Reason.IMPOSSIBLE_TIME, detail)
-        return value
+        return time_ms
 
     def not_in_future(self, event_time_ms: int, ingest_time_ms: int, appended_ms: int | None, bound_ms: int) -> None:
         """Refuse an event dated past its ingest time, or past the broker's own time, by more than the bound."""

@@ -322,6 +322,7 @@ def test_fields_may_be_nullable_wider_narrower_or_more(count):
         ("price_kind", "long", 1, Reason.MISSING_FIELD),
         ("exchange", "bytes", b"okx", Reason.MISSING_FIELD),
         ("event_time", "double", 1.5, Reason.IMPOSSIBLE_TIME),
+        ("event_time", "double", float(T), None),
         ("liquidation_id", "null", None, Reason.MISSING_FIELD),
         ("extra", {"type": "array", "items": "long"}, [1, 2], None),
     ],

@@ -163,6 +163,13 @@ def test_json_may_have_whole_numbers_and_fields_that_nobody_knows():
     assert float is type(event.funding_rate)
 
 
+def test_json_may_have_a_whole_time_as_a_float():
+    event = from_json(json.dumps(funding(event_time=float(T), next_funding_time=T + 3.6e6)))
+
+    assert (T, T + 3_600_000) == (event.event_time_ms, event.next_funding_time_ms)
+    assert int is type(event.event_time_ms)
+
+
 @pytest.mark.parametrize(
     ("text", "why", "detail"),
     [
@@ -179,6 +186,8 @@ def test_json_may_have_whole_numbers_and_fields_that_nobody_knows():
         (json.dumps(funding(funding_rate=10**400)), Reason.IMPOSSIBLE_NUMBER, "must be a number, was 1000"),
         (json.dumps(funding(funding_rate=None)), Reason.MISSING_FIELD, "funding_rate is missing"),
         (json.dumps(funding(event_time=1.5)), Reason.IMPOSSIBLE_TIME, "2010 and 2100, was 1.5"),
+        (json.dumps(funding(event_time=math.inf)), Reason.IMPOSSIBLE_TIME, "was inf"),
+        (json.dumps(funding(event_time=1e300)), Reason.IMPOSSIBLE_TIME, "was 1e+300"),
         (json.dumps(funding(event_time=True)), Reason.IMPOSSIBLE_TIME, "was True"),
         (json.dumps(funding(event_time=None)), Reason.MISSING_FIELD, "event_time is missing"),
     ],
