@@ -72,6 +72,8 @@ class Fields:
     def text(self, name: str) -> str:
         """Return a text that is there and not empty."""
         value = self.values.get(name)
+        if isinstance(value, bytes):  # Avro lets a writer have them for a string
+            value = value.decode("utf-8", "surrogateescape")
         if not isinstance(value, str) or not value:
             raise self.wrong(Reason.MISSING_FIELD, f"{name} must be a text that is not empty, was {shown(value)}")
         if not utf8(value):

@@ -22,7 +22,7 @@ _NAMES = ("exchange", "symbol", "asset")
 _NUMBERS = ("price", "quantity", "notional_usd")
 _TIMES = ("event_time", "ingest_time")
 _KINDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys((*_NAMES, "liquidation_id"), ("string",)),
+    **dict.fromkeys((*_NAMES, "liquidation_id"), ("string", "bytes")),
     **dict.fromkeys(_NUMBERS, ("double", "float")),
     **dict.fromkeys(_TIMES, ("int", "long")),
     **dict.fromkeys(("position_side", "price_kind"), ("enum",)),

@@ -10,7 +10,7 @@ from streams.codec import liquidations
 from streams.codec.liquidations import COLUMNS_COUNT_MIN, LiquidationDecoder, liquidation_columns
 from streams.core.errors import Reason
 from streams.core.events import Instrument, Liquidation, PositionSide, PriceKind
-from tests.codec.builders import T, avro, batch, liquidation, plain, registry, schema, sliced
+from tests.codec.builders import T, avro, batch, liquidation, registry, schema, sliced
 
 BOUND = 5000
 YEAR_2010 = 1_262_304_000_000
@@ -287,66 +287,6 @@ def test_only_the_instruments_of_the_batch_are_listed():
 
         assert min(count, 300) == len(columns.instruments)
         assert "S7" == columns.instruments[columns.instrument[0]].symbol
-
-
-@pytest.mark.parametrize("count", [1, 40])
-def test_fields_may_be_nullable_wider_narrower_or_more(count):
-    other = plain(schema())
-    changes = {
-        "price": "float",
-        "quantity": ["null", "double"],
-        "event_time": ["long", "null"],
-        "asset": ["string"],
-        "position_side": ["null", next(f["type"] for f in other["fields"] if f["name"] == "position_side")],
-    }
-    for part in other["fields"]:
-        part["type"] = changes.get(part["name"], part["type"])
-    other["fields"].insert(2, {"name": "note", "type": ["null", "string"]})
-    writer = {**other, "name": "Theirs", "namespace": "else.where"}
-    decoder = LiquidationDecoder(registry(id51=writer))
-    good = avro(liquidation(price=0.5, note="x"), writer=writer, schema_id=51)
-    null = avro(liquidation(price=0.5, note=None) | {"quantity": None}, writer=writer, schema_id=51)
-    columns, refused = decode([good] * count + [null], decoder=decoder)
-
-    assert [0.5] * count == columns.price.tolist()
-    assert [(count, Reason.MISSING_FIELD, "symbol BTCUSDT: quantity is missing")] == refused
-
-
-@pytest.mark.parametrize(
-    ("field", "kind", "value", "expected"),
-    [
-        ("price", "long", 3, None),
-        ("price", "string", "3.0", Reason.IMPOSSIBLE_NUMBER),
-        ("position_side", "string", "LONG", None),
-        ("position_side", "long", 1, Reason.UNKNOWN_SIDE),
-        ("price_kind", "long", 1, Reason.MISSING_FIELD),
-        ("exchange", "bytes", b"okx", Reason.MISSING_FIELD),
-        ("event_time", "double", 1.5, Reason.IMPOSSIBLE_TIME),
-        ("event_time", "double", float(T), None),
-        ("liquidation_id", "null", None, Reason.MISSING_FIELD),
-        ("extra", {"type": "array", "items": "long"}, [1, 2], None),
-    ],
-)
-def test_what_columns_cannot_hold_is_read_one_by_one(field, kind, value, expected):
-    writer = plain(schema())
-    writer["fields"] = [part for part in writer["fields"] if part["name"] != field] + [{"name": field, "type": kind}]
-    record = liquidation(price=3.0, quantity=1.0) | {field: value}
-    decoder = LiquidationDecoder(registry(id52=writer))
-    columns, refused = decode([avro(record, writer=writer, schema_id=52)] * 20, decoder=decoder)
-
-    assert (0 if expected else 20, [expected] * 20 if expected else []) == (len(columns), [r.reason for r in refused])
-
-
-@pytest.mark.parametrize("field", ["exchange", "price", "price_kind", "position_side", "ingest_time"])
-def test_a_field_that_the_writer_does_not_have_is_missing(field):
-    writer = plain(schema())
-    writer["fields"] = [part for part in writer["fields"] if part["name"] != field]
-    decoder = LiquidationDecoder(registry(id53=writer))
-    _, refused = decode([avro(liquidation(), writer=writer, schema_id=53)] * 20, decoder=decoder)
-
-    expected = Reason.UNKNOWN_SIDE if field == "position_side" else Reason.MISSING_FIELD
-    assert [expected] * 20 == [each.reason for each in refused]
-    assert field in refused[0].detail
 
 
 def test_liquidations_decoded_elsewhere_become_the_same_columns():
