@@ -166,15 +166,12 @@ class _Compiler:
 
         return read
 
-    def _item(self, node: Node) -> Reader:
-        if _takes_no_bytes(node.parts[0]):
-            # A few bytes could claim items by the billion.
-            msg = f"{node.kind} of items that take no bytes"
-            raise SchemaError(msg)
-        return self.reader(node.parts[0])
-
     def _array(self, node: Node) -> Reader:
-        item = self._item(node)
+        if _takes_no_bytes(node.parts[0]):
+            # A few bytes could claim items by the billion; those of a map have keys.
+            msg = "array of items that take no bytes"
+            raise SchemaError(msg)
+        item = self.reader(node.parts[0])
 
         def read(data: bytes, at: int) -> tuple[list[Any], int]:
             values = []
@@ -189,7 +186,7 @@ class _Compiler:
         return read
 
     def _map(self, node: Node) -> Reader:
-        item = self._item(node)
+        item = self.reader(node.parts[0])
 
         def read(data: bytes, at: int) -> tuple[dict[str, Any], int]:
             values = {}

@@ -42,20 +42,28 @@ def test_a_list_has_no_more_items_than_bytes(body):
         read({"type": "array", "items": "long"}, body)
 
 
-@pytest.mark.parametrize(
-    "items",
-    [
-        "null",
-        {"type": "fixed", "name": "F", "size": 0},
-        {"type": "record", "name": "S", "fields": []},
-        {"type": "record", "name": "S", "fields": [{"name": "n", "type": "null"}, {"name": "s", "type": "S"}]},
-    ],
-)
+EMPTY = {"type": "record", "name": "S", "fields": []}
+ENDLESS = {"type": "record", "name": "S", "fields": [{"name": "n", "type": "null"}, {"name": "s", "type": "S"}]}
+
+
+@pytest.mark.parametrize("items", ["null", {"type": "fixed", "name": "F", "size": 0}, EMPTY, ENDLESS])
 def test_a_list_of_what_takes_no_bytes_is_refused_as_a_schema(items):
     with pytest.raises(SchemaError, match="items that take no bytes"):
         compile_reader(parse({"type": "array", "items": items}))
-    with pytest.raises(SchemaError, match="items that take no bytes"):
-        compile_reader(parse({"type": "map", "values": items}))
+
+
+@pytest.mark.parametrize(("values", "value"), [("null", None), (EMPTY, {})], ids=str)
+def test_a_map_of_what_takes_no_bytes_has_keys(values, value):
+    schema = {"type": "map", "values": values}
+
+    assert {"a": value, "b": value} == read(schema, by_fastavro(schema, {"a": value, "b": value}))
+    with pytest.raises(Malformed):
+        read(schema, b"\xfe\xff\xff\xff\x0f\x00")
+
+
+def test_a_map_of_what_holds_itself_is_malformed_and_not_a_crash():
+    with pytest.raises(Malformed, match="nested too deeply"):
+        read({"type": "map", "values": ENDLESS}, b"\x02\x02a\x00")
 
 
 def test_a_record_nested_ten_thousand_times_is_malformed_and_not_a_crash():

@@ -43,6 +43,7 @@ def test_fields_may_be_nullable_wider_narrower_or_more(count):
         ("event_time", "double", float(T), None),
         ("liquidation_id", "null", None, Reason.MISSING_FIELD),
         ("extra", {"type": "array", "items": "long"}, [1, 2], None),
+        ("extra", {"type": "map", "values": "null"}, {"a": None}, None),
     ],
 )
 def test_what_columns_cannot_hold_is_read_one_by_one(field, kind, value, expected):
