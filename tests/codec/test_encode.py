@@ -73,6 +73,13 @@ def test_a_dead_letter_keeps_so_much_of_its_key_and_value():
     assert 1_000 == len(letters[0]["detail"])
 
 
+@pytest.mark.parametrize(("field", "most"), [("key", KEY_BYTES_MAX), ("value", VALUE_BYTES_MAX)])
+def test_the_schema_says_where_they_are_cut(field, most):
+    (doc,) = (part["doc"] for part in schema("dead-letters")["fields"] if part["name"] == field)
+
+    assert f"cut at {most // 1024} KiB" in doc
+
+
 @pytest.mark.parametrize("value_format", ["avro", "json"])
 def test_the_largest_dead_letter_fits_into_a_batch(value_format):
     # Every byte of it is six characters in JSON, every character of its sentence too.
