@@ -165,7 +165,7 @@ def _read(node: Node, cursor: Cursor) -> Any:
         case "enum":
             return _index(cursor, len(node.symbols))
         case "int" | "long":
-            return long_column(cursor)
+            return long_column(cursor) if node.per == 1 else long_column(cursor) // node.per
         case "union":
             return _union(node, cursor)
         case "float":

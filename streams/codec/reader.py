@@ -129,6 +129,8 @@ class _Compiler:
         self._records: dict[int, Reader] = {}
 
     def reader(self, node: Node) -> Reader:
+        if node.per > 1:
+            return _coarser(node.per)
         if node.kind in _PRIMITIVE:
             return _PRIMITIVE[node.kind]
         make: dict[str, Callable[[Node], Reader]] = {
@@ -231,6 +233,14 @@ def _enum(node: Node) -> Reader:
     def read(data: bytes, at: int) -> tuple[str, int]:
         index, at = read_long(data, at)
         return symbols[_in_range(index, len(symbols), "enum")], at
+
+    return read
+
+
+def _coarser(per: int) -> Reader:
+    def read(data: bytes, at: int) -> tuple[int, int]:
+        value, at = read_long(data, at)
+        return value // per, at
 
     return read
 

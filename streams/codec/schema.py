@@ -1,4 +1,4 @@
-"""An Avro schema as a small tree, names resolved, logical types dropped: times stay integers."""
+"""An Avro schema as a small tree, names resolved, logical types dropped: times stay integers, in milliseconds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 #: Where a schema carries those that it refers to, each before what names it; Avro itself has no word for that.
 DEFINITIONS = "definitions"
+#: How many of a finer time's units are a millisecond.
+_PER_MS = {"timestamp-micros": 1_000, "timestamp-nanos": 1_000_000}
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
@@ -19,7 +21,7 @@ class Node:
     """One type of a writer's schema; a named type met again is the same node.
 
     ``parts`` are a record's fields, a union's branches, or the one item type of an array or a map;
-    ``names`` are the field names of a record.
+    ``names`` are the field names of a record; ``per`` is how many of a long's units are one of ours.
     """
 
     kind: str
@@ -28,6 +30,7 @@ class Node:
     parts: list[Node] = field(default_factory=list)
     symbols: list[str] = field(default_factory=list)
     size: int = 0
+    per: int = 1
 
 
 def parse(schema: Any) -> Node:
@@ -72,6 +75,8 @@ def _node(schema: Any, namespace: str, named: dict[str, Node]) -> Node:
             return Node("array", parts=[_node(schema["items"], namespace, named)])
         case "map":
             return Node("map", parts=[_node(schema["values"], namespace, named)])
+        case "long":
+            return Node("long", per=_PER_MS.get(schema.get("logicalType"), 1))
         case _:
             return _reference(kind, namespace, named)
 

@@ -86,6 +86,23 @@ def test_a_text_may_be_written_as_bytes(field, value, expected, kind):
         assert as_text.instruments == alone.instruments == among.instruments
 
 
+@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize("optional", [False, True])
+@pytest.mark.parametrize(("unit", "per"), [("millis", 1), ("micros", 1_000), ("nanos", 1_000_000)])
+def test_a_finer_time_is_cut_to_milliseconds(unit, per, optional, count):
+    finer = {"type": "long", "logicalType": f"timestamp-{unit}"}
+    writer = schema()
+    for part in writer["fields"]:
+        if part["name"] in {"event_time", "ingest_time"}:
+            part["type"] = ["null", finer] if optional else finer
+    times = [T * per - 1, T * per, T * per + per - 1]
+    values = [avro(liquidation(event_time=t, ingest_time=t), writer=writer, schema_id=55) for t in times * count]
+    columns, refused = decode(values, decoder=LiquidationDecoder(registry(id55=writer)))
+
+    assert [] == refused
+    assert [T - 1, T, T] * count == columns.event_time_ms.tolist()
+
+
 @pytest.mark.parametrize("field", ["exchange", "price", "price_kind", "position_side", "ingest_time"])
 def test_a_field_that_the_writer_does_not_have_is_missing(field):
     writer = plain(schema())
