@@ -159,7 +159,7 @@ class ContextTracker:
         return self._interest.change(asset, before.open_interest, before.at_ms, at_ms)
 
     def after(self, before: Before, asset: str, side: PositionSide, since_ms: int, at_ms: int) -> After:
-        """Return what followed since the onset; minutes older than ``ContextRule.kept_ms`` are gone by then."""
+        """Return what followed since the onset; none of it by quotes once that is ``ContextRule.kept_ms`` ago."""
         change = self.open_interest_change(before, asset, at_ms)
         volatility = before.volatility.value if before.volatility else None
         return After(

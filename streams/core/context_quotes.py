@@ -6,7 +6,11 @@ what comes for a closed minute is passed over.
 
 Volatility: per instrument, the log return from the last price of one minute to that of the next (the mark price
 where the quote has one, else mid; never from one kind to the other); their mean over the asset's instruments is
-the asset's return of that minute. Spread: (ask - bid) / mid, the mean over the instruments with a fresh quote.
+the asset's return of that minute. Where none has a price of the minute before, a move of up to ``quote_age_ms_max``
+counts, less what of it the asset's returns have already: it goes to the minute that ends it, and those between have
+a return of zero: they add up to the move, and the mean square of a price that wanders stays what it is. What takes
+longer is a hole, and no figure since a moment reaches over one, or further back than is kept.
+Spread: (ask - bid) / mid, the mean over the instruments with a fresh quote.
 
 Memory per asset: at most 27 hours of two samples a minute (26 KB) and 91 days of one an hour (18 KB).
 """
@@ -25,8 +29,9 @@ from streams.core.history import Histories, Samples, rank, realised_volatility
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
-    from streams.core.events import Quote
+    from numpy.typing import NDArray
 
+    from streams.core.events import Quote
 
 #: A smaller move of the price is none: nothing of it can be taken back (a fraction).
 MOVE_MIN = 0.005
@@ -59,6 +64,7 @@ class QuoteContext:
         self._rule = rule
         self._window = rule.window_ms // MINUTE_MS
         self._kept = rule.kept_ms // MINUTE_MS
+        self._gap = -(-rule.quote_age_ms_max // MINUTE_MS)
         self._assets: dict[str, AssetQuotes] = {}
         self._count = 0
         self._clock = -1
@@ -127,24 +133,26 @@ class QuoteContext:
 
     def volatility_since(self, asset: str, since_ms: int, at_ms: int) -> float | None:
         """Return the annualised volatility from the minute that holds ``since_ms`` to the last whole one."""
-        found = self._fresh(self._returns, asset, since_ms // MINUTE_MS, at_ms)
-        return realised_volatility(found.values) if len(found.steps) >= self._rule.since_count_min else None
+        returns = self._returns_since(asset, since_ms, at_ms)
+        return realised_volatility(returns) if len(returns) else None
 
     def spread_since(self, asset: str, since_ms: int, at_ms: int) -> float | None:
         """Return the median spread (a fraction) from the minute that holds ``since_ms`` to the last whole one."""
-        found = self._fresh(self._spreads, asset, since_ms // MINUTE_MS, at_ms)
-        return float(np.median(found.values)) if len(found.steps) >= self._rule.since_count_min else None
+        first = since_ms // MINUTE_MS
+        found = self._fresh(self._spreads, asset, first, at_ms)
+        known = len(found.steps) >= self._rule.since_count_min and first >= self._clock - self._kept
+        return float(np.median(found.values)) if known else None
 
     def recovered_since(self, asset: str, side: PositionSide, since_ms: int, at_ms: int) -> float | None:
         """Return which part of its worst move against a side since a moment the price has taken back, by whole minutes.
 
-        None where the quotes are too few or too old, or the move was under ``MOVE_MIN``. 1 is all of it, and more is
-        possible.
+        None where the quotes are too few or too old, a minute is not known, or the move was under ``MOVE_MIN``.
+        1 is all of it, and more is possible.
         """
-        found = self._fresh(self._returns, asset, since_ms // MINUTE_MS, at_ms)
-        if len(found.steps) < self._rule.since_count_min:
+        returns = self._returns_since(asset, since_ms, at_ms)
+        if not len(returns):
             return None
-        moved = np.expm1(np.cumsum(found.values))
+        moved = np.expm1(np.cumsum(returns))
         worst = float(min(moved) if side is PositionSide.LONG else max(moved))
         against = -worst if side is PositionSide.LONG else worst
         return float(1 - moved[-1] / worst) if against >= MOVE_MIN else None
@@ -185,20 +193,33 @@ class QuoteContext:
 
     def _close(self, name: str, asset: AssetQuotes) -> None:
         minute = asset.minute
-        fresh_ms = (minute + 1) * MINUTE_MS - self._rule.quote_age_ms_max
-        returns, spreads = [], []
+        oldest, fresh_ms = minute - self._gap, (minute + 1) * MINUTE_MS - self._rule.quote_age_ms_max
+        moves, spreads = [], []
         for seen in asset.quoted.values():
             time_ms, price, spread, marked = seen.newest
             if time_ms >= fresh_ms:
                 spreads.append(spread)
-            if time_ms // MINUTE_MS == minute:
-                before, seen.closed = seen.closed, Closed(minute, log(price), marked)
-                if before.minute == minute - 1 and before.marked == marked:
-                    returns.append(seen.closed.log_price - before.log_price)
-        if returns:
-            self._returns.put(name, minute, _mean(returns))
+            before = seen.closed
+            # A price of the other kind waits: a mark that is missing once is no hole.
+            if time_ms // MINUTE_MS == minute and (before.marked == marked or before.minute < oldest):
+                seen.closed = Closed(minute, log(price), marked)
+                if before.minute >= oldest:
+                    moves.append((before.minute, seen.closed.log_price - before.log_price))
+        if moves:
+            self._put_returns(name, minute, moves)
         if spreads:
             self._spreads.put(name, minute, _mean(spreads))
+
+    def _put_returns(self, name: str, minute: int, moves: list[tuple[int, float]]) -> None:
+        """Let a minute have what is new in the moves to it, each with the minute that it began after."""
+        known = self._returns.samples(name, minute - self._gap, minute)
+        newest = int(known.steps[-1]) if len(known.steps) else -1
+        began = [first for first, _ in moves]
+        first = max((each for each in began if each <= newest), default=min(began))
+        for step in {*range(first + 1, minute)} - {*known.steps.tolist()}:
+            self._returns.put(name, step, 0.0)
+        moved = _mean([move for each, move in moves if each == first])
+        self._returns.put(name, minute, moved - fsum(known.values[known.steps > first]))
 
     def _sample_volatility(self, name: str, hour: int) -> None:
         values = self._returns.samples(name, hour * 60 - self._window, hour * 60).values
@@ -223,6 +244,13 @@ class QuoteContext:
         if len(found.steps) and _age(found, at_ms) <= self._rule.quote_age_ms_max:
             return found
         return Samples(found.steps[:0], found.values[:0])
+
+    def _returns_since(self, asset: str, since_ms: int, at_ms: int) -> NDArray[np.float64]:
+        """Return those of all minutes from that of a moment to the last whole one; none if one is not known."""
+        first = since_ms // MINUTE_MS
+        steps, values = self._fresh(self._returns, asset, first, at_ms)
+        enough = len(steps) >= self._rule.since_count_min and steps[-1] - first == len(steps) - 1
+        return values if enough else values[:0]
 
     def _spread_now(self, name: str, at_ms: int) -> tuple[float, int] | None:
         asset, oldest_ms = self._assets.get(name), at_ms - self._rule.quote_age_ms_max

@@ -250,6 +250,55 @@ def test_of_no_move_and_of_too_few_quotes_nothing_was_taken_back():
     assert recovered(LONG, 100.0, 90.0, 90.0, 90.0, 95.0) is None
 
 
+FALL = [*[100.0] * 15, 95.0, *[90.0] * 4, 89.0, *[90.0] * 10]
+
+
+def after_fall(at_minute, *missing, prices=FALL):
+    """What came after an onset at minute 12, some minutes being without a quote; each is fed after a restart."""
+    tracker, rows = fed(), {}
+    for minute, price in enumerate(prices):
+        if minute not in missing:
+            tracker.quote(quote(T + minute * MINUTE, price))
+        rows.update(tracker.dirty_rows())
+        tracker = ContextTracker(SHORT)
+        for key, value in rows.items():
+            if value is not None:
+                tracker.load(key, value)
+    before = Before(at_ms=T, volatility=Reading(1.0, None, 0), spread_median=0.001)
+    return tracker.after(before, "BTC", LONG, T + 12 * MINUTE, T + at_minute * MINUTE)
+
+
+def test_minutes_without_a_quote_hide_no_move():
+    whole, gaps = after_fall(30), after_fall(30, 15, 17, 18, 19, 24)
+
+    assert whole.price_recovered == gaps.price_recovered == pytest.approx(1 / 11)
+    assert gaps.volatility_multiple > whole.volatility_multiple > 5
+
+
+def test_what_came_after_does_not_reach_over_more_than_five_minutes_without_a_quote():
+    hole = after_fall(30, 14, 15, 16, 17, 18)
+
+    assert (hole.price_recovered, hole.volatility_multiple) == (None, None)
+    assert hole.spread_multiple is not None
+    assert after_fall(30, 14, 15, 16, 17).price_recovered is not None
+
+
+@pytest.mark.parametrize(("hours", "known"), [(26, True), (27, False)])
+def test_what_came_after_does_not_reach_back_further_than_is_kept(hours, known):
+    last = 12 - 5 + hours * 60
+    after = after_fall(last, prices=[*FALL, *[90.0] * (last - len(FALL) + 1)])
+
+    assert [known] * 2 == [after.price_recovered is not None, after.volatility_multiple is not None]
+
+
+def test_a_spread_is_not_one_since_an_onset_whose_minute_is_no_longer_kept():
+    after = [
+        after_fall(last, prices=[*FALL, *[90.0] * (last - len(FALL) + 1)]) for last in (12 + 26 * 60, 13 + 26 * 60)
+    ]
+
+    assert [True, False] == [each.spread_multiple is not None for each in after]
+
+
 def test_what_was_before_survives_json():
     before = fed(*minutes(3), interest(T, 7.0), flow(T, 1.0)).before("BTC", T + 3 * MINUTE)
 

@@ -37,15 +37,56 @@ def test_the_mark_price_goes_before_the_mid():
 
 
 def test_there_is_no_return_from_a_mark_price_to_a_mid():
-    tracker = fed(*[quote(T + m * MINUTE, mark=50.0 if m % 2 else None) for m in range(5)])
+    tracker = fed(*[quote(T + m * MINUTE, mark=99.0 if m < 2 else None) for m in range(12)])
 
-    assert tracker.before("BTC", T + 4 * MINUTE).volatility is None
+    # One at minute 1; the mids wait for the mark until minute 7, and follow on each other from 8 on.
+    assert [1, 8, 9, 10] == steps_of(tracker)
+    assert tracker.before("BTC", T + 11 * MINUTE).volatility.value == 0.0
 
 
-def test_there_is_no_return_over_a_minute_without_a_quote():
-    tracker = fed(*[quote(T + m * MINUTE) for m in (0, 1, 2, 4, 6, 8)], rule=ContextRule(returns_count_min=3))
+def test_a_mark_price_that_is_missing_now_and_then_is_no_hole():
+    tracker = fed(*[quote(T + m * MINUTE, mark=None if m in {2, 4} else 99.0) for m in range(7)])
 
-    assert tracker.before("BTC", T + 8 * MINUTE).volatility is None
+    assert [1, 2, 3, 4, 5] == steps_of(tracker)
+
+
+def steps_of(tracker):
+    """Minutes that have a return."""
+    return [int(step) - T // MINUTE for step in tracker._quotes._returns.samples("BTC", 0, 1 << 40).steps]
+
+
+def returns_of(tracker):
+    return tracker._quotes._returns.samples("BTC", 0, 1 << 40).values.tolist()
+
+
+def said(*prices, exchange="binance"):
+    """Quotes of one instrument, by minute."""
+    return [quote(T + m * MINUTE, price, exchange=exchange) for m, price in enumerate(prices) if price]
+
+
+def by_time(*quotes):
+    return fed(*sorted((q for each in quotes for q in each), key=lambda q: q.event_time_ms))
+
+
+@pytest.mark.parametrize(("minute", "known"), [(6, [1, 2, 3, 4, 5, 6]), (7, [1])])
+def test_a_move_over_five_minutes_counts_in_the_last_of_them_and_a_longer_one_nowhere(minute, known):
+    tracker = fed(*said(100.0, 100.0), quote(T + minute * MINUTE, 90.0), quote(T + (minute + 1) * MINUTE, 90.0))
+
+    assert known == steps_of(tracker)
+    assert math.isclose(0.9 if minute == 6 else 1.0, math.exp(sum(returns_of(tracker))))
+
+
+def test_an_instrument_that_skipped_minutes_while_others_spoke_does_not_count_its_move_again():
+    steady, skipping = said(100.0, 95.0, 90.0, 90.0, 90.0), said(100.0, None, None, 91.0, exchange="okx")
+
+    assert pytest.approx([math.log(0.95), math.log(90 / 95), 0.0]) == returns_of(by_time(steady, skipping))
+
+
+def test_of_instruments_that_take_turns_each_counts_what_is_new():
+    odd, even = said(100.0, 95.0, None, 90.0, 90.0), said(100.0, None, 92.0, None, 90.0, 90.0, exchange="okx")
+    returns = returns_of(by_time(odd, even))
+
+    assert pytest.approx([math.log(each) for each in (0.95, 92 / 95, 90 / 92, 1.0)]) == returns
 
 
 def test_the_returns_of_an_asset_are_the_mean_of_its_instruments():
