@@ -4,12 +4,13 @@ Law: a minute's sample is the quote with the newest event time in it (the greate
 order within a minute and repeats do not matter. The first quote of a later minute closes the asset's minute;
 what comes for a closed minute is passed over.
 
-Volatility: per instrument, the log return from the last price of one minute to that of the next (the mark price
-where the quote has one, else mid; never from one kind to the other); their mean over the asset's instruments is
-the asset's return of that minute. Where none has a price of the minute before, a move of up to ``quote_age_ms_max``
-counts, less what of it the asset's returns have already: it goes to the minute that ends it, and those between have
-a return of zero: they add up to the move, and the mean square of a price that wanders stays what it is. What takes
-longer is a hole, and no figure since a moment reaches over one, or further back than is kept.
+Volatility: per instrument, the log return from the last price of one minute to that of the next (the mark price,
+unless the quote has none within ``MARK_APART_MAX`` of its mid: then the mid; never from one kind to the other); their
+mean over the asset's instruments is the asset's return of that minute. Where none has a price of the minute before, a
+move of up to ``quote_age_ms_max`` counts, less what of it the asset's returns have already: it goes to the minute that
+ends it, and those between have a return of zero: they add up to the move, and the mean square of a price that wanders
+stays what it is. What takes longer is a hole, and no figure since a moment reaches over one, or further back than is
+kept.
 Spread: (ask - bid) / mid, the mean over the instruments with a fresh quote.
 
 Memory per asset: at most 27 hours of two samples a minute (26 KB) and 91 days of one an hour (18 KB).
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 #: A smaller move of the price is none: nothing of it can be taken back (a fraction).
 MOVE_MIN = 0.005
+#: A mark further than this from the mid (a fraction) is taken for a mistake, as of units: a single one of 0.08 beside a
+#: book at 80,000 made volatility a thousand times as high, for a day.
+MARK_APART_MAX = 0.2
 
 
 class Spread(NamedTuple):
@@ -74,7 +78,7 @@ class QuoteContext:
         self._volatilities = Histories(b"x|v|", slots=24)
 
     def fold(self, quote: Quote) -> None:
-        """Take in one quote; one that is crossed or has no price between 0 and 1e30 says nothing.
+        """Take in one quote; one that is crossed or whose bid is 0 or ask 1e30 or more says nothing.
 
         Raises
         ------
@@ -86,9 +90,9 @@ class QuoteContext:
         if not 0.0 < bid <= ask < NUMBER_MAX:
             return
         mid = (bid + ask) / 2
-        price = mid if mark is None else mark
-        if not 0.0 < price < NUMBER_MAX:
-            return
+        price, marked = mid, False
+        if mark is not None and abs(mark - mid) <= MARK_APART_MAX * mid:
+            price, marked = mark, True
         instrument = quote.instrument
         asset = self._assets.get(instrument.asset)
         seen = asset.quoted.get(instrument) if asset else None
@@ -101,7 +105,7 @@ class QuoteContext:
             if asset is None:
                 return
             seen = asset.quoted.get(instrument)  # what is known may have expired
-        newest = (time_ms, price, (ask - bid) / mid, mark is not None)
+        newest = (time_ms, price, (ask - bid) / mid, marked)
         if seen is None:
             self._count += 1
             self._assets[instrument.asset] = asset

@@ -31,9 +31,21 @@ def test_a_day_must_hold_720_returns(closed, known):
 
 
 def test_the_mark_price_goes_before_the_mid():
-    tracker = fed(*[quote(T + m * MINUTE, 100.0 + m, mark=50.0) for m in range(4)])
+    tracker = fed(*[quote(T + m * MINUTE, 100.0 + m, mark=99.0) for m in range(4)])
 
     assert tracker.before("BTC", T + 3 * MINUTE).volatility.value == 0.0
+
+
+@pytest.mark.parametrize(("mark", "counts"), [(80.0, True), (79.9, False), (120.0, True), (120.1, False)])
+def test_a_mark_price_more_than_a_fifth_off_the_mid_does_not_go_before_it(mark, counts):
+    tracker = fed(*[quote(T + m * MINUTE, mark=each) for m, each in enumerate([100.0, mark, 100.0, 100.0])])
+
+    assert counts == (tracker.before("BTC", T + 3 * MINUTE).volatility.value > 0.0)
+
+
+@pytest.mark.parametrize("mark", [0.0, -100.0, 1e30, math.inf, math.nan])
+def test_a_mark_price_that_cannot_be_is_passed_over_for_the_mid(mark):
+    assert fed(quote(T, mark=mark)).dirty_rows() == fed(quote(T)).dirty_rows() != []
 
 
 def test_there_is_no_return_from_a_mark_price_to_a_mid():
@@ -133,9 +145,6 @@ def test_a_quote_for_a_closed_minute_changes_nothing():
         quote(T + MINUTE, 0.0, 1.0),
         quote(T + MINUTE, 1e30, 0.0),
         quote(T + MINUTE, math.nan),
-        quote(T + MINUTE, mark=0.0),
-        quote(T + MINUTE, mark=math.nan),
-        quote(T + MINUTE, mark=1e30),
     ],
 )
 def test_a_quote_without_a_possible_price_says_nothing(useless):
