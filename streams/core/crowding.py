@@ -2,7 +2,7 @@
 
 The rate of an instrument holds from its event time until its next record, or until it is stale. When an asset's
 clock, its newest event time, passes the end of a UTC hour, that hour is closed: each instrument's rates become a mean
-over time, the asset's is their mean by open interest (where each of them has one; else each counts the same), and
+over time, the asset's is their mean by open interest (where each of them says one; else each counts the same), and
 every series is judged. What runs on an asset that has fallen silent is ended by the others, a week after its last
 rate. Nothing else decides anything, so the result is a function of the records in log order, and the same for
 settlements and for a feed that repeats those rates every second.
@@ -115,7 +115,7 @@ class Crowding:
             time_ms,
             time_ms + round(self.rule.stale_after_intervals * funding.funding_interval_hours * HOUR_MS),
             annualised_nano(funding.funding_rate, funding.funding_interval_hours),
-            micro_usd(funding.open_interest_usd or 0.0),
+            None if funding.open_interest_usd is None else micro_usd(funding.open_interest_usd),
         )
         self._dirty[Key("r", identity)] = member.rate
         return records
@@ -246,7 +246,6 @@ class Crowding:
             parts += part
             records += self._close_series(member, value, part, end_ms)
             self._dirty[Key("r", member.identity)] = member.rate
-        parts = weigh(parts)
         return records + self._close_series(asset, mean_of(parts), parts, end_ms)
 
     def _close_series(self, owner: Asset | Member, value: int | None, parts: list[Part], end_ms: int) -> list[Record]:
@@ -324,16 +323,16 @@ def _hour_of(time_ms: int) -> int:
 
 
 def _exchanges(parts: list[Part], end_ms: int) -> list[Record]:
-    total = sum(part.weight for part in parts)
+    weights = weigh(parts)
     return [
         {
             "exchange": part.member.identity[0],
             "symbol": part.member.identity[1],
             "funding_rate_annualised": part.member.series.value / NANO,
-            "weight": part.weight / total if len(parts) > 1 else 1.0,
+            "weight": weight / sum(weights),
             "age_ms": max(0, end_ms - part.member.rate.event_time_ms),
         }
-        for part in parts
+        for part, weight in zip(parts, weights, strict=True)
     ]
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from streams.core.crowding_rule import mean
 from streams.core.crowding_series import Series
-from streams.core.events import MICRO
 
 #: ``(asset,)`` or ``(exchange, symbol, asset)``.
 Identity = tuple[str, ...]
@@ -26,7 +25,7 @@ class RateInForce:
     annualised
         The rate in billionths a year.
     weight
-        Open interest in micro-USD, 0 where it was not given.
+        Open interest in micro-USD, None where it was not given.
     since_ms
         Up to when the open hour is summed.
     total, covered_ms
@@ -37,12 +36,12 @@ class RateInForce:
     event_time_ms: int = -1
     valid_until_ms: int = 0
     annualised: int = 0
-    weight: int = 0
+    weight: int | None = None
     since_ms: int = 0
     total: int = 0
     covered_ms: int = 0
 
-    def replace(self, event_time_ms: int, valid_until_ms: int, annualised: int, weight: int) -> None:
+    def replace(self, event_time_ms: int, valid_until_ms: int, annualised: int, weight: int | None) -> None:
         """Let a newer rate be in force from its event time on."""
         self._sum(event_time_ms)
         self.event_time_ms, self.valid_until_ms = event_time_ms, valid_until_ms
@@ -94,11 +93,11 @@ class Member:
 
 
 class Part(NamedTuple):
-    """An instrument in its asset's mean: its rate, in billionths a year, and its weight."""
+    """An instrument in its asset's mean: its rate, in billionths a year, and its open interest in micro-USD."""
 
     member: Member
     value: int
-    weight: int
+    weight: int | None
 
 
 @dataclass(slots=True)
@@ -129,30 +128,32 @@ class Asset:
     def rate_in_force(self) -> int | None:
         """Return the mean of the rates in force at the clock, None where all are too old."""
         rates = [(member, member.rate) for member in self.members.values()]
-        return mean_of(
-            weigh([Part(m, rate.annualised, rate.weight) for m, rate in rates if rate.valid_until_ms > self.clock_ms])
-        )
+        return mean_of([Part(m, r.annualised, r.weight) for m, r in rates if r.valid_until_ms > self.clock_ms])
 
 
-def weigh(parts: list[Part]) -> list[Part]:
-    """Keep the weights where every part has one; else let each count the same.
+def weigh(parts: list[Part]) -> list[int]:
+    """Return what each part weighs: its open interest where all of them have one; else each the same.
 
     Examples
     --------
     >>> member = Member(("binance", "BTCUSDT", "BTC"))
-    >>> [part.weight for part in weigh([Part(member, 10, 3), Part(member, 20, 1)])]
+    >>> weigh([Part(member, 10, 3), Part(member, 20, 1)])
     [3, 1]
-    >>> [part.weight for part in weigh([Part(member, 10, 3), Part(member, 20, 0)])]
-    [1000000, 1000000]
+    >>> weigh([Part(member, 10, 3), Part(member, 20, None)])
+    [1, 1]
+
+    A contract that nobody holds weighs nothing, beside one that somebody holds:
+
+    >>> weigh([Part(member, 10, 3), Part(member, 20, 0)]), weigh([Part(member, 20, 0)])
+    ([3, 0], [1])
 
     """
-    if all(part.weight > 0 for part in parts):
-        return parts
-    return [part._replace(weight=MICRO) for part in parts]
+    known = [part.weight for part in parts if part.weight is not None]
+    return known if len(known) == len(parts) and any(known) else [1] * len(parts)
 
 
 def mean_of(parts: list[Part]) -> int | None:
-    """Return the weighted mean, None of nothing.
+    """Return the mean by what the parts weigh, None of nothing.
 
     ::
 
@@ -169,4 +170,5 @@ def mean_of(parts: list[Part]) -> int | None:
     """
     if not parts:
         return None
-    return mean(sum(part.value * part.weight for part in parts), sum(part.weight for part in parts))
+    weights = weigh(parts)
+    return mean(sum(part.value * weight for part, weight in zip(parts, weights, strict=True)), sum(weights))

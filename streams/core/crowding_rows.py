@@ -16,6 +16,8 @@ from streams.core.events import PositionSide
 
 PREFIX = b"f|"
 VERSION = b"\x01"
+#: Of rates; before, an open interest of 0 was also one that was not given.
+RATE_VERSION = b"\x02"
 
 
 class Key(NamedTuple):
@@ -70,13 +72,17 @@ def encode_rate(rate: RateInForce) -> bytes:
             rate.since_ms,
             rate.total,
             rate.covered_ms,
-        ]
+        ],
+        RATE_VERSION,
     )
 
 
 def decode_rate(value: bytes) -> RateInForce:
     """Read a rate in force back."""
-    return RateInForce(*_columns(value))
+    rate = RateInForce(*_columns(value, RATE_VERSION))
+    if value[:1] == VERSION:
+        rate.weight = rate.weight or None
+    return rate
 
 
 def encode_series(series: Series) -> bytes:
@@ -107,13 +113,13 @@ def decode_block(value: bytes) -> list[int | None]:
     return list(_columns(value))
 
 
-def _row(columns: object) -> bytes:
-    return VERSION + _dump(columns).encode()
+def _row(columns: object, version: bytes = VERSION) -> bytes:
+    return version + _dump(columns).encode()
 
 
-def _columns(value: bytes) -> list[Any]:
-    if value[:1] != VERSION:
-        msg = f"a row of crowding must begin with version {VERSION!r}, was {value[:1]!r}"
+def _columns(value: bytes, newest: bytes = VERSION) -> list[Any]:
+    if not VERSION <= value[:1] <= newest:
+        msg = f"a row of crowding must begin with version {newest!r} at most, was {value[:1]!r}"
         raise ValueError(msg)
     columns: list[Any] = json.loads(value[1:])
     return columns

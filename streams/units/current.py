@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from streams.core.cascade import CascadeState, Phase
-from streams.core.crowding_asset import Asset, Member, Part, weigh
+from streams.core.crowding_asset import Asset, Member, Part
 from streams.core.crowding_series import Change
 from streams.core.describe import NO_CONTEXT
 from streams.core.events import Instrument, Scope
@@ -184,7 +184,7 @@ def crowded(unit: Unit) -> Iterator[Record]:
             continue
         members = [member for member in asset.members.values() if member.series.hours]
         parts = [Part(member, member.series.value, member.rate.weight) for member in members]
-        owners: list[tuple[Asset | Member, list[Part]]] = [(asset, weigh(parts))]
+        owners: list[tuple[Asset | Member, list[Part]]] = [(asset, parts)]
         owners += [(part.member, [part]) for part in parts]
         for owner, of in owners:
             if owner.series.running is not None:

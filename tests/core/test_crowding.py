@@ -143,20 +143,28 @@ def test_an_asset_is_weighed_by_open_interest_where_every_instrument_has_one():
     ]
 
 
-@pytest.mark.parametrize("missing", [None, 0.0])
-def test_an_asset_weighs_all_the_same_where_one_has_no_open_interest(missing):
+@pytest.mark.parametrize(
+    ("bybit", "binance", "rate", "weights"),
+    [
+        (None, 3e9, 0.6, [0.5, 0.5]),
+        (None, 0.0, 0.6, [0.5, 0.5]),
+        (0.0, 3e9, 0.8, [1.0, 0.0]),
+        (0.0, 0.0, 0.6, [0.5, 0.5]),
+    ],
+)
+def test_no_open_interest_weighs_nothing_and_one_not_known_makes_all_weigh_the_same(bybit, binance, rate, weights):
     records = [
         record
         for hour in range(3)
         for record in (
-            funding(START + hour * HOUR, 0.4, "bybit", weight=missing),
-            funding(START + hour * HOUR, 0.8, "binance", weight=3e9),
+            funding(START + hour * HOUR, 0.4, "bybit", weight=bybit),
+            funding(START + hour * HOUR, 0.8, "binance", weight=binance),
         )
     ]
     [started] = of(run(records), "ASSET")
 
-    assert started["funding_rate_annualised"] == 0.6
-    assert [entry["weight"] for entry in started["exchanges"]] == [0.5, 0.5]
+    assert started["funding_rate_annualised"] == rate
+    assert [entry["weight"] for entry in started["exchanges"]] == weights
 
 
 def test_an_instrument_that_is_stale_leaves_its_asset():

@@ -31,7 +31,7 @@ def restarted(crowding, rows):
             st.integers(-2 * HOUR, 60 * HOUR),
             st.sampled_from([-1.2, -0.4, 0.0, 0.1095, 0.3, 0.6, 1.5]),
             st.sampled_from(["binance", "bybit"]),
-            st.sampled_from([None, 1e9]),
+            st.sampled_from([None, 0.0, 1e9]),
             st.sampled_from([1.0, 8.0]),
         ),
         max_size=25,
@@ -67,7 +67,12 @@ def test_a_rate_within_the_hour_rewrites_one_small_row():
 
 def test_a_row_of_another_version_is_refused():
     with pytest.raises(ValueError, match="must begin with version"):
-        decode_rate(b"\x02[]")
+        decode_rate(b"\x03[]")
+
+
+@pytest.mark.parametrize(("version", "weight", "read"), [(1, "0", None), (1, "7", 7), (2, "0", 0), (2, "null", None)])
+def test_in_rows_of_the_version_before_no_open_interest_was_none_known(version, weight, read):
+    assert read == decode_rate(bytes((version,)) + f"[1,2,3,{weight},5,6,7]".encode()).weight
 
 
 def test_every_key_begins_alike_and_reads_back():

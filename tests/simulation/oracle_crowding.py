@@ -28,7 +28,7 @@ class Rate:
     at: int
     until: int
     nano: int
-    weight: int
+    weight: int | None
 
 
 @dataclass
@@ -84,7 +84,8 @@ def run(records: Iterable[Funding], rule: CrowdingRule) -> list[Record]:
         hours = record.funding_interval_hours
         until = at + round(rule.stale_after_intervals * hours * HOUR)
         nano = round(record.funding_rate * 24 * 365 / hours * NANO)
-        weight = round((record.open_interest_usd or 0.0) * 1_000_000)
+        usd = record.open_interest_usd
+        weight = None if usd is None else round(usd * 1_000_000)
         asset.rates.setdefault(name, []).append(Rate(at, until, nano, weight))
         asset.of(name)
     return said
@@ -132,7 +133,9 @@ def of_hour(rates: list[Rate], end: int) -> int | None:
 
 def weigh(asset: Asset, parts: list[tuple[tuple[str, ...], int]]) -> dict[tuple[str, ...], int]:
     weights = {name: asset.rates[name][-1].weight for name, _ in parts}
-    return weights if all(weights.values()) else dict.fromkeys(weights, 1)
+    if None in weights.values() or set(weights.values()) == {0}:
+        return dict.fromkeys(weights, 1)
+    return weights
 
 
 def judge(

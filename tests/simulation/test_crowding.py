@@ -41,7 +41,7 @@ def log(chance):
         for venue in VENUES[: chance.choice([1, 3, 3])]:
             rate = level + chance.gauss(0, 0.02)
             when = at + chance.choice([0, 0, chance.randrange(HOUR), -chance.randrange(3 * HOUR)])
-            weight = chance.choice([1e6, 2.5e7, 3.3e8, None]) if weighed else None
+            weight = chance.choice([0.0, 1e6, 2.5e7, 3.3e8, chance.choice([0.0, None])]) if weighed else None
             given = funding(when, rate, venue, chance.choice(["BTC", "BTC", "ETH"]), interval, weight)
             found += [given] * chance.choice([1, 1, 1, 2])
     return found
