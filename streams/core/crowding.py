@@ -139,7 +139,8 @@ class Crowding:
             Base asset.
         at_ms
             When it is asked for; the age is from the asset's newest record to this. Nothing is known where the asset
-            is an hour or more ahead of it (what its rate was then is not remembered), or where all its rates are stale.
+            has passed the end of this moment's UTC hour (that hour is in its mean then, and what the mean was before
+            is not remembered), or where all its rates are stale.
 
         """
         found = self._known(asset, at_ms)
@@ -158,14 +159,15 @@ class Crowding:
         """
         found = self._known(asset, at_ms)
         running = found.series.running if found else None
-        if running is None or running.side is not side or running.started_ms > at_ms:
+        if running is None or running.side is not side:
             return None
         return GRADES[running.grade - 1], running.started_ms
 
     def _known(self, name: str, at_ms: int) -> Asset | None:
         """Return an asset that had a rate in force at a moment, unless it is too far ahead of it to say which."""
         found = self._assets.get(name)
-        known = found is not None and 0 <= found.clock_ms < at_ms + HOUR_MS and found.knows_a_rate_after(at_ms)
+        hour_end_ms = _hour_of(at_ms) + HOUR_MS
+        known = found is not None and 0 <= found.clock_ms < hour_end_ms and found.knows_a_rate_after(at_ms)
         return found if known else None
 
     def running(self, at_ms: int) -> Iterator[tuple[str, PositionSide, str]]:

@@ -248,12 +248,17 @@ def test_where_no_rate_is_in_force_nothing_is_known():
     assert [*crowding.running(stale), *crowding.rates_in_force(stale)] == []
 
 
-def test_a_grade_of_an_asset_that_is_an_hour_ahead_is_not_known():
-    crowding = Crowding(QUICK)
-    run(hourly([CROWDED] * 4), crowding=crowding)
+def test_of_a_moment_whose_hour_is_over_nothing_is_known():
+    crowding, onset_ms = Crowding(CrowdingRule(streak_hours=(2, 2, 2))), START + 4 * HOUR + 1
+    run([*hourly([CROWDED] * 4), funding(START + 5 * HOUR - 1, -9.0)], crowding=crowding)
 
-    assert crowding.crowded("BTC", PositionSide.LONG, START + 3 * HOUR + 1) is not None
-    assert crowding.crowded("BTC", PositionSide.LONG, START + 3 * HOUR) is None
+    assert crowding.crowded("BTC", PositionSide.LONG, onset_ms) == ("CROWDED", START + 2 * HOUR)
+    assert crowding.reading("BTC", onset_ms).value == CROWDED
+
+    run([funding(START + 5 * HOUR, -9.0)], crowding=crowding)
+    assert crowding.crowded("BTC", PositionSide.LONG, onset_ms) is None
+    assert crowding.reading("BTC", onset_ms) is None
+    assert crowding.reading("BTC", START + 5 * HOUR) is not None
 
 
 def test_what_is_running_is_known_by_side():

@@ -193,9 +193,9 @@ def test_in_the_first_hour_the_reading_is_the_mean_of_the_rates_in_force():
 
 def test_the_age_of_a_reading_is_never_negative():
     crowding = Crowding(QUICK)
-    run([funding(START, 0.2)], crowding=crowding)
+    run([funding(START + 5000, 0.2)], crowding=crowding)
 
-    assert crowding.reading("BTC", START - 5000).age_ms == 0
+    assert crowding.reading("BTC", START).age_ms == 0
 
 
 def test_there_is_no_reading_where_all_rates_are_stale():
