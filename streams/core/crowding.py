@@ -19,7 +19,7 @@ from streams.core.crowding_asset import Asset, Identity, Member, Part, RateInFor
 from streams.core.crowding_rows import Key
 from streams.core.crowding_rule import GRADES, NANO, CrowdingRule, annualised_nano
 from streams.core.crowding_series import DAY_MS, HOUR_MS, Change, Series
-from streams.core.errors import InvalidEvent, Reason, too_many
+from streams.core.errors import InvalidEvent, Reason, other_asset, too_many
 from streams.core.events import Funding, PositionSide, Scope, micro_usd
 from streams.core.reading import Reading
 
@@ -82,6 +82,7 @@ class Crowding:
         self._instruments_max, self._exchanges_max = instruments_max, exchanges_max
         self._assets: dict[str, Asset] = {}
         self._exchanges: Counter[str] = Counter()  # instruments of each
+        self._asset_of: dict[Identity, str] = {}  # by exchange and symbol
         self._day = -1  # the newest that any asset has seen
         self._dirty: dict[Key, RateInForce | Series | list[int | None] | None] = {}
 
@@ -94,7 +95,8 @@ class Crowding:
         Raises
         ------
         InvalidEvent
-            If it is of one instrument more than there may be, or of one exchange.
+            If it is of one instrument more than there may be, or of one exchange, or its exchange's symbol is
+            remembered as another asset's: both would be one key and one id.
 
         """
         name, time_ms = funding.instrument.asset, funding.event_time_ms
@@ -102,7 +104,7 @@ class Crowding:
         identity: Identity = tuple(funding.instrument)
         known = asset.members.get(identity)
         if known is None:
-            self._admit(*funding.instrument[:2])
+            self._admit(*funding.instrument)
             self._assets[name] = asset
         elif time_ms <= known.rate.event_time_ms:
             return []
@@ -120,7 +122,10 @@ class Crowding:
         self._dirty[Key("r", identity)] = member.rate
         return records
 
-    def _admit(self, exchange: str, symbol: str) -> None:
+    def _admit(self, exchange: str, symbol: str, asset: str) -> None:
+        known = self._asset_of.get((exchange, symbol))
+        if known is not None:
+            raise InvalidEvent(Reason.OTHER_ASSET, f"{exchange} {symbol} {other_asset(known, asset)}")
         detail = too_many(self.instruments, self._instruments_max, self._exchanges, self._exchanges_max, exchange)
         if detail:
             raise InvalidEvent(Reason.TOO_MANY_INSTRUMENTS, f"funding of {exchange} {symbol} {detail}")
@@ -128,6 +133,7 @@ class Crowding:
     def _member(self, asset: Asset, identity: Identity) -> Member:
         if identity not in asset.members:
             self._exchanges[identity[0]] += 1
+            self._asset_of[identity[:2]] = identity[-1]
         return asset.member(identity)
 
     def reading(self, asset: str, at_ms: int) -> Reading | None:
@@ -281,6 +287,7 @@ class Crowding:
             self._forget(member)
             self._dirty[Key("r", member.identity)] = None
             self._exchanges[member.identity[0]] -= 1
+            self._asset_of.pop(member.identity[:2], None)  # state of a version that refused none may have two
             del asset.members[member.identity]
         self._exchanges += Counter()  # without those that have none left
 

@@ -61,3 +61,16 @@ def too_many(known: int, most: int, exchanges: Collection[str], exchanges_most: 
     if exchange not in exchanges and len(exchanges) >= exchanges_most:
         return f"would be of exchange {len(exchanges) + 1} of this partition; there may be {exchanges_most}"
     return None
+
+
+def other_asset(known: str, said: str) -> str:
+    """Return what is wrong with a symbol of one asset that is said to be of another.
+
+    Examples
+    --------
+    >>> other_asset("PEPE", "SHIB")
+    'is asset PEPE since its first record, and this one says SHIB; if that is right, start with a new STREAMS_APP_ID'
+
+    """
+    new_id = "if that is right, start with a new STREAMS_APP_ID"
+    return f"is asset {known} since its first record, and this one says {said}; {new_id}"

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.cells import distinct
-from streams.core.errors import Reason, too_many
+from streams.core.errors import Reason, other_asset, too_many
 from streams.core.events import MICRO, Instrument, LiquidationColumns
 from streams.core.journal import Journal
 from streams.core.table import Table
@@ -279,11 +279,9 @@ class Screen:
                 f"{instrument.asset}; liquidations count up to 24 h behind it"
             )
         asset = known.get(instrument[:2])
-        if asset not in {None, instrument.asset}:
-            return Reason.OTHER_ASSET, (
-                f"{instrument.exchange} {instrument.symbol} is asset {asset} since its first record, and this one says "
-                f"{instrument.asset}; if that is right, start with a new STREAMS_APP_ID"
-            )
+        if asset is not None and asset != instrument.asset:
+            other = other_asset(asset, instrument.asset)
+            return Reason.OTHER_ASSET, f"{instrument.exchange} {instrument.symbol} {other}"
         if asset is None:
             rule = self.rule
             detail = too_many(len(known), rule.instruments_max, exchanges, rule.exchanges_max, instrument.exchange)

@@ -1,5 +1,7 @@
 """What crowding remembers: its history, its rows, and that a restart changes nothing."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,8 @@ from streams.core.crowding import Crowding
 from streams.core.crowding_rows import Key, decode_rate
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.crowding_series import BLOCK_DAYS, History, Series
-from streams.core.errors import InvalidEvent
+from streams.core.errors import InvalidEvent, Reason
+from streams.core.events import Instrument
 from streams.core.reading import Reading
 from tests.core.crowding_records import DAY, HOUR, QUICK, START, billionths, funding, hourly, of, run
 
@@ -245,6 +248,22 @@ def test_an_instrument_or_an_exchange_too_many_is_refused_and_known_ones_go_on()
 
     assert 2 == crowding.instruments
     assert not any(b"SOL" in key for key, _ in crowding.dirty_rows())
+
+
+def test_a_symbol_of_one_asset_is_refused_as_of_another_while_it_is_remembered():
+    crowding, rows = Crowding(QUICK), {}
+    pepe = replace(funding(START, BASE), instrument=Instrument("binance", "PEPEUSDT", "PEPE"))
+    other = replace(pepe, instrument=Instrument("binance", "PEPEUSDT", "1000PEPE"))
+    crowding.step(pepe)
+    crowding = restarted(crowding, rows)
+    with pytest.raises(InvalidEvent, match="binance PEPEUSDT is asset PEPE since its first record") as caught:
+        crowding.step(other)
+
+    assert Reason.OTHER_ASSET == caught.value.reason
+    assert not any(b"1000PEPE" in key for key, _ in crowding.dirty_rows())
+    later = START + (QUICK.history_days_max + 1) * DAY
+    run([funding(later, BASE), replace(other, event_time_ms=later)], crowding=crowding)
+    assert 2 == crowding.instruments
 
 
 def _with(crowding, instruments_max):

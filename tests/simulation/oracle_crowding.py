@@ -55,13 +55,16 @@ class Asset:
         return self.series.setdefault(name, Series())
 
 
-def run(records: Iterable[Funding], rule: CrowdingRule) -> list[Record]:
-    """Return what one partition says, but for the sentences."""
+def run(records: Iterable[Funding], rule: CrowdingRule, refused: list[Funding]) -> list[Record]:
+    """Return what one partition says, but for the sentences, and add to what is refused as another asset's."""
     assets: dict[str, Asset] = {}
     said: list[Record] = []
     day = -1
     for record in records:
         name, at = tuple(record.instrument), record.event_time_ms
+        if any(each[:2] == name[:2] and each != name for other in assets.values() for each in other.rates):
+            refused.append(record)
+            continue
         asset = assets.setdefault(record.instrument.asset, Asset(record.instrument.asset))
         if name in asset.rates and at <= asset.rates[name][-1].at:
             continue
@@ -72,14 +75,15 @@ def run(records: Iterable[Funding], rule: CrowdingRule) -> list[Record]:
             ):
                 break  # nobody knows anything any more: the other hours are like this one
             said += close(asset, end, rule)
-        if at // DAY > clock // DAY:
-            for each in [n for n, rates in asset.rates.items() if rates[-1].at < at - rule.history_days_max * DAY]:
-                del asset.rates[each], asset.series[each]
         if at // DAY > day:
             day = at // DAY
             for _, other in sorted(assets.items()):
                 if other is not asset and not any(rates[-1].until > at - 7 * DAY for rates in other.rates.values()):
                     said += silence(other, rule)
+                for each in [n for n, rates in other.rates.items() if rates[-1].at < at - rule.history_days_max * DAY]:
+                    del other.rates[each], other.series[each]
+                if other is not asset and not other.rates:
+                    del assets[other.name]
         asset.clock = max(clock, at)
         hours = record.funding_interval_hours
         until = at + round(rule.stale_after_intervals * hours * HOUR)

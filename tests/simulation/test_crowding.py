@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
 from streams.core.crowding import Crowding
 from streams.core.crowding_rule import CrowdingRule
+from streams.core.errors import InvalidEvent
 from tests.core.crowding_records import DAY, HOUR, START, funding
 from tests.simulation import oracle_crowding
 
@@ -43,6 +45,8 @@ def log(chance):
             when = at + chance.choice([0, 0, chance.randrange(HOUR), -chance.randrange(3 * HOUR)])
             weight = chance.choice([0.0, 1e6, 2.5e7, 3.3e8, chance.choice([0.0, None])]) if weighed else None
             given = funding(when, rate, venue, chance.choice(["BTC", "BTC", "ETH"]), interval, weight)
+            if chance.random() < 0.02:
+                given = replace(given, instrument=given.instrument._replace(asset=chance.choice(["BTC", "ETH"])))
             found += [given] * chance.choice([1, 1, 1, 2])
     return found
 
@@ -52,22 +56,29 @@ def test_whatever_is_said_the_definition_says_too(seed):
     chance = random.Random(f"crowding-{seed}")
     rules, records = rule(chance), log(chance)
     crowding = Crowding(rules)
-    said = [found for record in records for found in crowding.step(record)]
-    due = [record | {"headline": ""} for record in oracle_crowding.run(records, rules)]
+    said, refused, due_refused = [], [], []
+    for record in records:
+        try:
+            said += crowding.step(record)
+        except InvalidEvent:
+            refused.append(record)
+    due = [record | {"headline": ""} for record in oracle_crowding.run(records, rules, due_refused)]
 
     assert due == said
+    assert due_refused == refused
 
 
 def test_there_is_something_to_say_of_each_kind():
-    said = []
+    said, refused = [], []
     for seed in SEEDS:
         chance = random.Random(f"crowding-{seed}")
         rules, records = rule(chance), log(chance)
-        said += oracle_crowding.run(records, rules)
+        said += oracle_crowding.run(records, rules, refused)
 
     assert {"STARTED", "GRADE_CHANGED", "ENDED"} == {each["phase"] for each in said}
     assert {"LONG", "SHORT"} == {each["position_side"] for each in said}
     assert {"ELEVATED", "CROWDED", "EXTREME"} == {each["grade"] for each in said}
     assert any(each["percentile"] is not None for each in said)
     assert any(not each["exchanges"] for each in said), "a silence that ends one"
+    assert refused
     assert len(said) > 200
