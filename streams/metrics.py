@@ -244,7 +244,7 @@ class _Shown:
                     unit, "market_window_usd", [(each.rows, ()) for each in found if each.scope is Scope.MARKET]
                 )
                 for name, feed in sorted(unit.feeds.known.items()):
-                    self.add("feed_stale", float(feed.silent), name)
+                    self.add("feed_stale", float(bool(feed.silent)), name)
                 for each in current.coverage_of(unit, stale):
                     self.add("exchange_coverage", 1, each["exchange"], each["coverage"])
             elif symbols:

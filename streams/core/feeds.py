@@ -57,6 +57,7 @@ class Finding(NamedTuple):
     time_ms: int  # when the minute of the finding ends
     silence: int
     bound: int
+    habitual: bool  # the bound is from a habit that is known
     last_ms: int | None
 
 
@@ -66,17 +67,22 @@ class Feed:
 
     judged: int = -1  # the minutes up to this one are decided
     silence: int = 0
-    silent: bool = False
+    silent: int = 0  # 1: found by the bound of those whose habit is not known, 2: by the habit
     last_ms: int | None = None
     alive: set[int] = field(default_factory=set)  # not decided yet: a sister stream spoke
     told: dict[int, int] = field(default_factory=dict)  # not decided yet: there was a liquidation; the newest
     #: By day: the longest silence that ended in it, and the minutes alive in which the feed was not silent.
     days: dict[int, list[int]] = field(default_factory=dict)
 
+    def habitual(self, rule: FeedRule) -> bool:
+        """Return whether enough days are known."""
+        return sum(alive >= rule.day_least for _, alive in self.days.values()) >= rule.days_least
+
     def bound(self, rule: FeedRule) -> int:
         """Return the longest silence that is normal.
 
         It is a multiple of the second longest that ended on different days: the longest may have been an outage.
+        What the habit has found to be one is not among them.
 
         Examples
         --------
@@ -86,25 +92,26 @@ class Feed:
         (120, 1440)
 
         """
-        known = sum(alive >= rule.day_least for _, alive in self.days.values())
         ended = sorted(longest for longest, _ in self.days.values())
         habit = ended[-2] if len(ended) > 1 else 0
-        return max(rule.factor * habit, rule.least if known >= rule.days_least else rule.unknown)
+        return max(rule.factor * habit, rule.least if self.habitual(rule) else rule.unknown)
 
-    def step(self, rule: FeedRule, minute: int) -> tuple[int, int] | None:
-        """Decide one minute; return (silence, bound) where the feed has gone silent or is back."""
+    def step(self, rule: FeedRule, minute: int) -> tuple[int, int, bool] | None:
+        """Decide one minute; return (silence, bound, habitual) where the feed has gone silent or is back."""
         today = minute // _DAY
         if today not in self.days:
             self.days = {day: line for day, line in self.days.items() if day > today - rule.days} | {today: [0, 0]}
-        was, bound, day, silence = self.silent, self.bound(rule), self.days[today], self.silence
+        was, day, silence = self.silent, self.days[today], self.silence
+        bound, habitual = self.bound(rule), self.habitual(rule)
         if minute in self.told:
-            day[0] = max(day[0], silence)
-            self.silence, self.silent, self.last_ms = 0, False, max(self.told[minute], self.last_ms or 0)
+            if was < 2:
+                day[0] = max(day[0], silence)
+            self.silence, self.silent, self.last_ms = 0, 0, max(self.told[minute], self.last_ms or 0)
         else:
             silence = self.silence = silence + 1
-            self.silent = was or silence > bound
+            self.silent = was or (silence > bound) * (1 + habitual)
         day[1] += minute in self.alive and not self.silent
-        return (silence, bound) if self.silent != was else None
+        return (silence, bound, habitual) if self.silent != was else None
 
     def to_json(self, since: int) -> dict[str, Any]:
         """Return the state as plain JSON, but for liquidations in their own minutes from ``since`` on.
@@ -193,7 +200,7 @@ class Feeds:
         for minute in sorted(each for each in feed.alive | feed.told.keys() if each <= until):
             finding = feed.step(rule, minute)
             if finding is not None:
-                found.append(Finding(exchange, feed.silent, (minute + 1) * MINUTE_MS, *finding, feed.last_ms))
+                found.append(Finding(exchange, bool(feed.silent), (minute + 1) * MINUTE_MS, *finding, feed.last_ms))
         feed.judged = until
         feed.alive = {each for each in feed.alive if each > until}
         feed.told = {each: time_ms for each, time_ms in feed.told.items() if each > until}
@@ -235,6 +242,7 @@ def detail(finding: Finding) -> str:
     """Return a finding in one sentence."""
     name = exchange_name(finding.exchange)
     if finding.silent:
-        since = "none was ever seen" if finding.last_ms is None else f"up to {finding.bound} are normal for it"
+        normal = f"up to {finding.bound} are normal for it" if finding.habitual else "its habit is not known yet"
+        since = "none was ever seen" if finding.last_ms is None else normal
         return f"No liquidation of {name} in {finding.silence} minutes in which its other streams spoke; {since}."
     return f"Liquidations of {name} are back after {finding.silence} minutes in which its other streams spoke."

@@ -98,6 +98,38 @@ def test_a_minute_is_told_once_for_each_topic_however_far_another_has_been_read(
     assert {"okx": [3, 4, 9]} == sisters.take()
 
 
+def test_outages_that_the_habit_has_found_are_none_of_it():
+    # Two of 20 hours, on the ninth and the tenth day; the third is found as quickly as they were.
+    outages = [range(day * DAY + 60, day * DAY + 1_260) for day in (8, 9, 11)]
+    minutes = range(SATURDAY, SATURDAY + 12 * DAY)
+    liquidations = {minute for minute in minutes if not any(minute - SATURDAY in outage for outage in outages)}
+    found = lived(Feeds(), minutes, liquidations)
+
+    assert [each for outage in outages for each in ((outage[30], True), (outage[-1] + 1, False))] == [
+        (minute - SATURDAY, silent) for minute, silent in found
+    ]
+
+
+def test_silences_that_were_found_before_the_habit_was_known_are_of_it():
+    rule = FeedRule(least=3, factor=2, unknown=5, days=3, days_least=3, day_least=1)
+    feeds = Feeds(rule)
+    for day in range(2):
+        lived(feeds, range(day * DAY, day * DAY + 9), {day * DAY, day * DAY + 8})
+
+    assert 14 == feeds.known["bybit"].bound(rule)
+
+
+def test_the_sentence_says_that_the_habit_is_not_known_yet():
+    feeds = Feeds(FeedRule(unknown=3))
+    feeds.told("okx", 0)
+    feeds.alive("okx", range(5))
+    (silent,) = judged(feeds, 4)
+
+    assert (
+        "No liquidation of OKX in 4 minutes in which its other streams spoke; its habit is not known yet."
+    ) == detail(silent)
+
+
 def test_the_sentence_says_what_was_normal():
     feeds = Feeds(QUICK)
     feeds.told("okx", 0)

@@ -21,14 +21,15 @@ class Venue:
     decided: int = -1
     silence: int = 0
     silent: bool = False
+    found_by_habit: bool = False
     longest: Counter[int] = field(default_factory=Counter)  # day -> longest silence that ended in it
     lived: Counter[int] = field(default_factory=Counter)  # day -> minutes alive and not silent
 
-    def bound(self, rule: FeedRule, minute: int) -> int:
+    def bound(self, rule: FeedRule, minute: int) -> tuple[int, bool]:
         days = range(minute // DAY - rule.days + 1, minute // DAY + 1)
         longest = sorted(self.longest[day] for day in days)
-        known = sum(self.lived[day] >= rule.day_least for day in days)
-        return max(rule.factor * longest[-2], rule.least if known >= rule.days_least else rule.unknown)
+        habitual = sum(self.lived[day] >= rule.day_least for day in days) >= rule.days_least
+        return max(rule.factor * longest[-2], rule.least if habitual else rule.unknown), habitual
 
 
 def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]]:
@@ -65,13 +66,15 @@ def decide(exchange: str, venue: Venue, closed: int, rule: FeedRule) -> list[dic
     for minute in sorted(venue.alive | set(venue.told)):
         if not venue.decided < minute <= until:
             continue
-        bound, was = venue.bound(rule, minute), venue.silent
+        (bound, habitual), was = venue.bound(rule, minute), venue.silent
         if minute in venue.told:
-            venue.longest[minute // DAY] = max(venue.longest[minute // DAY], venue.silence)
+            if not (was and venue.found_by_habit):
+                venue.longest[minute // DAY] = max(venue.longest[minute // DAY], venue.silence)
             venue.silence, venue.silent, venue.last_ms = 0, False, max(venue.told[minute], venue.last_ms or 0)
         else:
             venue.silence += 1
             venue.silent = was or venue.silence > bound
+            venue.found_by_habit = venue.found_by_habit if was else habitual
         if minute in venue.alive and not venue.silent:
             venue.lived[minute // DAY] += 1
         if venue.silent != was:
