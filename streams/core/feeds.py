@@ -37,6 +37,8 @@ class FeedRule:
         The bound until then.
     patience
         Minutes by which a sister stream may be behind the market's clock and is still waited for.
+    exchanges_max
+        So many venues may come by their sister streams: each topic's in stage 1, all in stage 2.
 
     """
 
@@ -47,6 +49,7 @@ class FeedRule:
     day_least: int = 720
     unknown: int = 1_440
     patience: int = 60
+    exchanges_max: int = 200
 
 
 class Finding(NamedTuple):
@@ -162,7 +165,12 @@ class Feeds:
         return frozenset(name for name, feed in self.known.items() if feed.silent)
 
     def alive(self, exchange: str, minutes: Iterable[int]) -> None:
-        """Hear in which minutes a venue's other streams spoke; those that are decided stay as they are."""
+        """Hear in which minutes a venue's other streams spoke; those that are decided stay as they are.
+
+        Of a new venue beyond the limit nothing is heard before it has liquidations.
+        """
+        if exchange not in self.known and len(self.known) >= self.rule.exchanges_max:
+            return
         feed = self._of(exchange)
         feed.alive |= {minute for minute in minutes if minute > feed.judged}
         # While nothing moves the market's clock they wait, but not for ever: the habit looks no further back.
@@ -184,7 +192,10 @@ class Feeds:
             self.told(exchange, *(time_ms for time_ms in times_ms if time_ms // MINUTE_MS > feed.judged))
 
     def judge(self, closed_ms: int) -> list[Finding]:
-        """Decide all minutes that end at or before a time and that each venue's sister streams have reached."""
+        """Decide all minutes that end at or before a time and that each venue's sister streams have reached.
+
+        A venue of which nothing was heard for as long as the habit looks back is forgotten.
+        """
         closed = closed_ms // MINUTE_MS - 1
         return [finding for name in sorted(self.known) for finding in self._judge(name, closed)]
 
@@ -205,22 +216,45 @@ class Feeds:
         feed.alive = {each for each in feed.alive if each > until}
         feed.told = {each: time_ms for each, time_ms in feed.told.items() if each > until}
         self.changed.add(exchange)
+        if not feed.alive and not feed.told and max(feed.days) <= until // _DAY - rule.days:
+            del self.known[exchange]
         return found
 
 
 class Sisters:
-    """In which minutes the other streams of a venue spoke, each minute told once."""
+    """In which minutes the other streams of a venue spoke, each minute told once.
 
-    def __init__(self) -> None:
-        self._newest: dict[tuple[str, str], int] = {}
-        self._untold: dict[str, set[int]] = {}
+    Attributes
+    ----------
+    newest
+        The newest minute of each venue, by topic; a restart takes it up.
+
+    """
+
+    def __init__(self, rule: FeedRule | None = None) -> None:
+        self.rule = rule or FeedRule()
+        self.newest: dict[str, dict[str, int]] = {}
+        self.untold: dict[str, set[int]] = {}
 
     def hear(self, topic: str, exchange: str, time_ms: int) -> None:
         """Hear of one record. Each topic has a newest minute of its own: one may be read far ahead of the others."""
-        minute = time_ms // MINUTE_MS
-        if minute > self._newest.get((topic, exchange), -1):
-            self._newest[topic, exchange] = minute
-            self._untold.setdefault(exchange, set()).add(minute)
+        minute, newest = time_ms // MINUTE_MS, self.newest.setdefault(topic, {})
+        if minute > newest.get(exchange, -1) and self._admits(newest, exchange, minute):
+            newest[exchange] = minute
+            self.untold.setdefault(exchange, set()).add(minute)
+
+    def _admits(self, newest: dict[str, int], exchange: str, minute: int) -> bool:
+        """Return whether a minute is not too old, and its venue known or not one too many; forget what is too old."""
+        oldest = max(newest.values(), default=minute) - self.rule.days * _DAY
+        if minute <= oldest:
+            return False
+        if exchange not in newest:
+            kept = {name: at for name, at in newest.items() if at > oldest}
+            if len(kept) >= self.rule.exchanges_max:
+                return False
+            for name in newest.keys() - kept.keys():
+                del newest[name]
+        return True
 
     def take(self) -> dict[str, list[int]]:
         """Return the minutes that were not told yet, by venue.
@@ -234,7 +268,7 @@ class Sisters:
         ({'bybit': [0, 1]}, {})
 
         """
-        untold, self._untold = self._untold, {}
+        untold, self.untold = self.untold, {}
         return {exchange: sorted(minutes) for exchange, minutes in sorted(untold.items())}
 
 

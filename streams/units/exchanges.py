@@ -20,6 +20,7 @@ from streams.core.market import ALL, Market
 from streams.core.windows import HOUR, MINUTE
 from streams.units import keep, older
 from streams.units.contexts import MOMENT_AGE_MS_MAX, Contexts, after, interest_change
+from streams.units.entries import Rows
 from streams.units.shard import CASCADES, FEED_STATUS, WINDOWS
 from streams.units.to_market import LATER
 from streams.units.unit import Flush, Message, Tally
@@ -116,8 +117,8 @@ class Exchanges:
         for finding in self.feeds.judge(self.market.clock_ms - self.market.lateness_ms):
             self._messages.append(Message(FEED_STATUS, finding.exchange.encode(), self._status(finding)))
             self.tally.emitted[FEED_STATUS] += 1
-            self.stale = self.feeds.silent
             self.urgent = True
+        self.stale = self.feeds.silent
 
     def _status(self, finding: Finding) -> bytes:
         stale = frozenset({finding.exchange} if finding.silent else ())
@@ -198,14 +199,19 @@ class Exchanges:
         flush.rows += keep.hour_rows(market.baseline, market.decided.instruments)
         flush.rows += keep.cascade_rows(market.follower.machines, market.follower.changed, {})
         flush.rows += keep.forgotten_cascades(market.follower.machines, market.clock_ms)
-        since = (market.told.newest or 0) // MINUTE - _BY_SECOND_MINUTES
-        flush.rows += [
-            codec.feed_row(name, self.feeds.known[name].to_json(since)) for name in sorted(self.feeds.changed)
-        ]
-        self.feeds.changed.clear()
+        flush.rows += self._feed_rows()
         commit = {"next": self.next, "clock": market.clock_ms, "closed": market.closed}
         flush.rows.append(codec.commit_row(commit))
         return flush
+
+    def _feed_rows(self) -> Rows:
+        since = (self.market.told.newest or 0) // MINUTE - _BY_SECOND_MINUTES
+        found, known = Rows(), self.feeds.known
+        for name in sorted(self.feeds.changed):
+            key, value = codec.feed_row(name, known[name].to_json(since) if name in known else {})
+            found.append((key, value if name in known else None))
+        self.feeds.changed.clear()
+        return found
 
     def _windows(self) -> list[Message]:
         panes = self.market.told

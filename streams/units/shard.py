@@ -36,6 +36,8 @@ FEED_STATUS = "feed-status"
 #: Moments of an asset for stage 2 are so far apart; those of one whose cascade is over, as long as the market's may be.
 _MOMENT_MS = 60_000
 _AFTER_MS, _AFTER_EACH_MS = 3_900_000, 240_000
+#: The row of the newest minutes of sister streams, which the first versions did not have.
+_SISTERS = b"n"
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
 
 
@@ -265,7 +267,7 @@ class Shard:
 
     def cut(self) -> Flush:
         """Return what has changed since the last cut; rows stand in the order in which they must be understood."""
-        flush = Flush(messages=self._messages, offsets=dict(self.next))
+        flush, spoken = Flush(messages=self._messages, offsets=dict(self.next)), bool(self.sisters.untold)
         self._messages = []
         self._touched = self.urgent = False
         flush.messages += report(self)
@@ -277,6 +279,8 @@ class Shard:
         flush.rows += keep.cascade_rows(follower.machines, follower.changed, self._names(follower.changed))
         flush.rows += keep.forgotten_cascades(follower.machines, self.fold.clock_ms)
         flush.rows += self.crowding.dirty_rows() + self.context.dirty_rows()
+        if spoken:
+            flush.rows.append((_SISTERS, codec.json_row(self.sisters.newest)))
         flush.rows.append(self._commit_row())
         return flush
 
@@ -339,6 +343,8 @@ class Shard:
         self.next = commit["next"]
         self.topics = commit["topics"]
         self.exchanges = set(commit["exchanges"])
+        if _SISTERS in rows:
+            self.sisters.newest = codec.parse_json(rows[_SISTERS])
         for key, value in rows.items():
             if key[:2] == b"f|":
                 self.crowding.load(key, value)

@@ -98,6 +98,51 @@ def test_a_minute_is_told_once_for_each_topic_however_far_another_has_been_read(
     assert {"okx": [3, 4, 9]} == sisters.take()
 
 
+def test_a_minute_that_is_older_than_the_habit_is_not_told_whether_its_venue_was_forgotten_or_not():
+    rule = FeedRule(days=1, exchanges_max=2)
+    for names in (["okx"], ["okx", "bitmex"]):
+        sisters = Sisters(rule)
+        sisters.hear("quotes", "bybit", 0)
+        for name in names:  # the second one needs room, and bybit is forgotten
+            sisters.hear("quotes", name, (DAY + 9) * MINUTE_MS)
+        assert ("bybit" in sisters.newest["quotes"]) == (names == ["okx"])
+        sisters.take()
+        sisters.hear("quotes", "bybit", 9 * MINUTE_MS)
+
+        assert {} == sisters.take()
+
+
+def test_of_venues_beyond_the_limit_of_a_topic_nothing_is_told():
+    sisters = Sisters(FeedRule(exchanges_max=2))
+    for number in range(9):
+        sisters.hear("quotes", f"venue{number}", 0)
+    sisters.hear("quotes", "venue1", MINUTE_MS)
+    sisters.hear("funding", "venue8", 0)
+
+    assert {"venue0": [0], "venue1": [0, 1], "venue8": [0]} == sisters.take()
+
+
+def test_a_venue_beyond_the_limit_is_listened_to_once_it_has_liquidations():
+    feeds = Feeds(FeedRule(least=3, factor=2, days_least=0, exchanges_max=1))
+    lived(feeds, range(3), {0}, "okx")
+    lived(feeds, range(3), (), "bybit")
+
+    assert {"okx"} == feeds.known.keys()
+    assert [(6, True)] == lived(feeds, range(2, 9), {2}, "bybit")
+
+
+def test_a_venue_of_which_nothing_was_heard_for_as_long_as_the_habit_looks_back_is_forgotten():
+    feeds = Feeds(FeedRule(least=3, factor=2, days=2, days_least=0))
+    lived(feeds, range(6), {0})
+    assert {"bybit"} == feeds.silent
+    judged(feeds, 2 * DAY + feeds.rule.patience - 1)
+    assert {"bybit"} == feeds.known.keys()
+    feeds.changed.clear()
+    judged(feeds, 2 * DAY + feeds.rule.patience)
+
+    assert ({}, {"bybit"}, frozenset()) == (feeds.known, feeds.changed, feeds.silent)
+
+
 def test_outages_that_the_habit_has_found_are_none_of_it():
     # Two of 20 hours, on the ninth and the tenth day; the third is found as quickly as they were.
     outages = [range(day * DAY + 60, day * DAY + 1_260) for day in (8, 9, 11)]

@@ -31,6 +31,10 @@ class Venue:
         habitual = sum(self.lived[day] >= rule.day_least for day in days) >= rule.days_least
         return max(rule.factor * longest[-2], rule.least if habitual else rule.unknown), habitual
 
+    def forgotten(self, rule: FeedRule) -> bool:
+        newest = max([*self.alive, *self.told], default=0)
+        return newest <= self.decided and newest // DAY <= self.decided // DAY - rule.days
+
 
 def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]]:
     """Return the messages of ``feed-status`` that follow from a log, but for coverage and sentence."""
@@ -47,6 +51,8 @@ def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]
                 minute = max(second // 60, venue.decided + 1)
                 venue.told[minute] = max(second * 1000, venue.told.get(minute, 0))
         elif kind == b"a":
+            if name.decode() not in venues and len(venues) >= rule.exchanges_max:
+                continue
             venue = venues.setdefault(name.decode(), Venue())
             venue.alive |= {minute for minute in codec.parse_json(record.value) if minute > venue.decided}
         elif kind == b"w":
@@ -57,6 +63,8 @@ def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]
                 market = max(market, int(min(clocks.values())))
             for exchange in sorted(venues):
                 said += decide(exchange, venues[exchange], (market - lateness_ms) // MINUTE_MS - 1, rule)
+                if venues[exchange].forgotten(rule):
+                    del venues[exchange]
     return said
 
 

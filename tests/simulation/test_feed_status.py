@@ -76,6 +76,15 @@ def test_what_is_known_of_a_feed_survives_a_restart():
     assert frozenset({"bybit"}) == again.stale
 
 
+def test_a_feed_that_is_forgotten_leaves_no_row():
+    exchanges = unit()
+    handle(exchanges, liquidated("bybit", 0), alive("bybit", *range(6)), clock(6))
+    assert frozenset({"bybit"}) == exchanges.stale
+    rows = dict(handle(exchanges, clock(15 * 1_440)).rows)
+
+    assert (None, frozenset()) == (rows[b"ebybit"], exchanges.stale)
+
+
 def test_an_exchange_without_a_public_feed_cannot_fall_silent():
     flush = handle(unit(), alive("hyperliquid", *range(60)), liquidated("bybit", 60), clock(61))
 

@@ -31,7 +31,7 @@ KINDS = ("funding", "open-interest", "quotes", "exchange-flows")
 VENUES = Venues(yaml_data("venues.yaml"))
 DESCRIBER = Describer(VENUES, Episodes(yaml_data("episodes.yaml")))
 #: Minutes instead of hours and days, so that feeds of random logs fall silent and come back.
-FEEDS = FeedRule(least=2, factor=2, days=3, days_least=2, day_least=10, unknown=4, patience=7)
+FEEDS = FeedRule(least=2, factor=2, days=3, days_least=2, day_least=10, unknown=4, patience=7, exchanges_max=3)
 
 
 @dataclass(frozen=True)
