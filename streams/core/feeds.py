@@ -272,6 +272,23 @@ class Sisters:
         return {exchange: sorted(minutes) for exchange, minutes in sorted(untold.items())}
 
 
+def silent_at(before: frozenset[str], findings: Iterable[Finding], time_ms: int) -> frozenset[str]:
+    """Return the venues that were silent at a time, from those before some findings: they may be of hours.
+
+    Examples
+    --------
+    >>> findings = [Finding("okx", True, 60_000, 3, 2, True, None), Finding("okx", False, 180_000, 5, 2, True, None)]
+    >>> [sorted(silent_at(frozenset({"bybit"}), findings, minute * 60_000)) for minute in range(4)]
+    [['bybit'], ['bybit', 'okx'], ['bybit', 'okx'], ['bybit']]
+
+    """
+    silent = set(before)
+    for each in findings:
+        if each.time_ms <= time_ms:
+            (silent.add if each.silent else silent.discard)(each.exchange)
+    return frozenset(silent)
+
+
 def detail(finding: Finding) -> str:
     """Return a finding in one sentence."""
     name = exchange_name(finding.exchange)

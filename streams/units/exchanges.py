@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from streams.codec import rows as codec
@@ -13,7 +14,7 @@ from streams.core.cells import Cells, joined
 from streams.core.coverage import Coverage
 from streams.core.describe import NO_CONTEXT, Describer, aftermath_record, context_record
 from streams.core.events import Instrument, PositionSide, Scope
-from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail
+from streams.core.feeds import Feed, FeedRule, Feeds, Finding, detail, silent_at
 from streams.core.follow import Notice
 from streams.core.growth import newest_of_minutes
 from streams.core.market import ALL, Market
@@ -95,9 +96,9 @@ class Exchanges:
                 continue
             self._rows[key] = value
             clock, partitions = codec.parse_json(value)
-            self._announce(self.market.watermark(int(key[1:]), clock, partitions))
+            notices, before = self.market.watermark(int(key[1:]), clock, partitions), self.stale
+            self._announce(notices, partial(silent_at, before, self._judge_feeds()))
             self.contexts.passed(self.market.clock_ms - self.market.lateness_ms)
-            self._judge_feeds()
         self.tally.consumed[batch.topic] += len(batch)
         self.tally.aggregated[batch.topic] += len(batch)
         self.next[batch.topic] = int(batch.offsets[-1]) + 1
@@ -113,12 +114,14 @@ class Exchanges:
         if self.describer.venues.coverage(exchange, minutes[-1] * 60_000) is not Coverage.ABSENT:
             self.feeds.alive(exchange, minutes)
 
-    def _judge_feeds(self) -> None:
-        for finding in self.feeds.judge(self.market.clock_ms - self.market.lateness_ms):
+    def _judge_feeds(self) -> list[Finding]:
+        findings = self.feeds.judge(self.market.clock_ms - self.market.lateness_ms)
+        for finding in findings:
             self._messages.append(Message(FEED_STATUS, finding.exchange.encode(), self._status(finding)))
             self.tally.emitted[FEED_STATUS] += 1
             self.urgent = True
         self.stale = self.feeds.silent
+        return findings
 
     def _status(self, finding: Finding) -> bytes:
         stale = frozenset({finding.exchange} if finding.silent else ())
@@ -138,7 +141,7 @@ class Exchanges:
     def check(self) -> None:
         """Nothing: we wrote the topic ourselves."""
 
-    def _announce(self, notices: list[Notice]) -> None:
+    def _announce(self, notices: list[Notice], stale_at: Callable[[int], frozenset[str]]) -> None:
         for notice in notices:
             record = notice.record
             at_ms, side = record["event_time"], record["position_side"]
@@ -151,7 +154,7 @@ class Exchanges:
             if notice.phase is Phase.SUBSIDED and max(record["started"], at_ms - MOMENT_AGE_MS_MAX) < heard_ms:
                 aftermath = aftermath_record(before, now, after(before, now, at_ms))
             whole = self.present() if notice.scope is Scope.MARKET else None
-            finished = self.describer.complete(notice, whole, context, aftermath, self.stale)
+            finished = self.describer.complete(notice, whole, context, aftermath, stale_at(at_ms))
             name = f"{record['scope']}|{record['key']}".encode()
             self._messages.append(Message(CASCADES, name, self.encoder.encode(CASCADES, finished)))
             self.tally.emitted[CASCADES] += 1

@@ -23,7 +23,7 @@ from tests.broker.upstream import FUNDING
 from tests.broker.worker import committed_offsets, compacted, last_records, read_messages, read_topic
 from tests.simulation import oracle, oracle_crowding, oracle_feeds
 from tests.simulation.records import LIQUIDATIONS, Record, batch_of, registry
-from tests.simulation.test_units import covered, status, told
+from tests.simulation.test_units import covered, status, told, with_coverage
 
 #: Low enough that random logs have cascades in every scope.
 FLOORS = {"instrument": 150_000, "asset": 200_000, "exchange": 400_000, "market": 500_000}
@@ -59,11 +59,13 @@ def verdict(broker: Any, app_id: str) -> Verdict:
     )
     found += _rows(rows, published)
     cascades = [record for _, record in read_topic(broker, "cascades")]
-    found += _counted("cascade", map(_text, told(outcome.cascades)), map(_text, told(cascades)))
+    feeds = [each for log in read_log(broker, SNAPSHOTS) for each in log]
+    watermarks = oracle_feeds.history(feeds, ScreenRule().market_lateness_ms, FeedRule())
+    expected = told(with_coverage(outcome.cascades, watermarks))
+    found += _counted("cascade", map(_text, expected), map(_text, told(cascades)))
     told_crowded = [record for topic in CROWDED for _, record in read_topic(broker, topic)]
     found += _counted("crowded position", map(_text, crowded), map(_text, told_crowded))
-    feeds = [each for log in read_log(broker, SNAPSHOTS) for each in log]
-    due = oracle_feeds.run(feeds, ScreenRule().market_lateness_ms, FeedRule())
+    due = [each for _, found_then in watermarks for each in found_then]
     statuses = [status(record) for _, record in read_topic(broker, FEED_STATUS)]
     found += _counted("feed status", map(_text, due), map(_text, statuses))
     found += _ends(broker, app_id, commits) + _early_ticks(logs, commits, outcome.steps)
@@ -74,16 +76,20 @@ def verdict(broker: Any, app_id: str) -> Verdict:
 def said(broker: Any) -> dict[str, Any]:
     """Return what a second run over the same log has to say again.
 
-    Not of feeds: they are judged by the log of pane-snapshots, which is another one then.
+    Not of feeds, nor of coverage: they are judged by the log of pane-snapshots, which is another one then.
     """
     letters = [record for _, record in read_topic(broker, "dead-letters")]
     crowded = [record for topic in CROWDED for _, record in read_topic(broker, topic)]
     return {
         "dead letters": sorted((each["topic"], each["partition"], each["offset"], each["reason"]) for each in letters),
-        "cascades": told([record for _, record in read_topic(broker, "cascades")]),
+        "cascades": told([_uncovered(record) for _, record in read_topic(broker, "cascades")]),
         "crowded positions": sorted(map(_text, crowded)),
         "rows": compacted(read_topic(broker, "liquidation-windows")),
     }
+
+
+def _uncovered(cascade: Mapping[str, Any]) -> dict[str, Any]:
+    return {**cascade, "exchanges": [{**line, "coverage": None} for line in cascade["exchanges"]]}
 
 
 def read_log(broker: Any, topic: str) -> list[list[Record]]:

@@ -36,11 +36,23 @@ class Venue:
         return newest <= self.decided and newest // DAY <= self.decided // DAY - rule.days
 
 
-def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]]:
-    """Return the messages of ``feed-status`` that follow from a log, but for coverage and sentence."""
+def silent_at(watermarks: list[tuple[int, list[dict[str, Any]]]], time_ms: int, end_ms: int) -> frozenset[str]:
+    """Return the feeds that are SILENT at a time, as far as they are found once everything up to an end is closed."""
+    silent = set()
+    for closed_ms, said in watermarks:
+        for each in said:
+            if each["event_time"] <= time_ms:
+                (silent.add if each["status"] == "SILENT" else silent.discard)(each["exchange"])
+        if closed_ms >= end_ms:
+            break
+    return frozenset(silent)
+
+
+def history(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[tuple[int, list[dict[str, Any]]]]:
+    """Return of each watermark of a log up to when everything is closed by it, and the messages that follow."""
     venues: dict[str, Venue] = {}
     clocks: dict[int, float] = {}
-    market, said = -1, []
+    market, found = -1, []
     for record in log:
         key = record.key.partition(b"\x1f")[2]
         kind, name = key[:1], key[1:]
@@ -61,11 +73,13 @@ def run(log: list[Any], lateness_ms: int, rule: FeedRule) -> list[dict[str, Any]
             clocks[int(name)] = float("inf") if clock is None else max(clock, -1 if before == float("inf") else before)
             if len(clocks) == partitions and min(clocks.values()) < float("inf"):
                 market = max(market, int(min(clocks.values())))
+            said = []
             for exchange in sorted(venues):
                 said += decide(exchange, venues[exchange], (market - lateness_ms) // MINUTE_MS - 1, rule)
                 if venues[exchange].forgotten(rule):
                     del venues[exchange]
-    return said
+            found.append((market - lateness_ms, said))
+    return found
 
 
 def decide(exchange: str, venue: Venue, closed: int, rule: FeedRule) -> list[dict[str, Any]]:

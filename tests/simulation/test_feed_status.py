@@ -99,3 +99,24 @@ def test_a_cascade_of_the_market_says_that_a_feed_in_it_is_stale():
     market = next(each for each in said(flush, CASCADES) if each["scope"] == "MARKET")
     assert {"bybit": "STALE", "okx": "SAMPLED"} == {each["exchange"]: each["coverage"] for each in market["exchanges"]}
     assert market["at_least"]
+
+
+def test_coverage_does_not_hang_on_how_often_the_clock_was_told():
+    messages = [
+        liquidated("bybit", 0), liquidated("okx", 0, usd=2_000_000), liquidated("okx", 3, usd=8_000_000),
+        liquidated("okx", 4, usd=32_000_000), alive("bybit", *range(70)),
+    ]  # fmt: skip
+    at_once, by_minute = unit(), unit()
+    flushes = [[handle(at_once, *messages, clock(70))]]
+    flushes.append([handle(by_minute, *messages), *(handle(by_minute, clock(minute)) for minute in range(1, 71))])
+    coverage = [[coverage_of(each) for flush in run for each in said(flush, CASCADES)] for run in flushes]
+
+    assert coverage[0] == coverage[1]
+    assert ["FULL", "FULL", "STALE", "STALE", "STALE"] == [
+        lines["bybit"] for scope, _, lines in coverage[0] if scope == "MARKET"
+    ]
+
+
+def coverage_of(cascade):
+    lines = {each["exchange"]: each["coverage"] for each in cascade["exchanges"]}
+    return cascade["scope"], cascade["phase"], lines

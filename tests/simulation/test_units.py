@@ -78,20 +78,30 @@ def covered(key: str, row: dict, outcome: oracle.Outcome) -> dict:
 
 def told(cascades: list) -> list:
     kept = [{name: value for name, value in each.items() if name not in LEFT_OUT} for each in cascades]
-    for each in kept:
-        each["exchanges"] = [
-            {name: value for name, value in line.items() if name != "coverage"} for line in each["exchanges"]
-        ]
     return sorted(kept, key=lambda each: (each["cascade_id"], each["sequence"]))
+
+
+def with_coverage(cascades: list, watermarks: list) -> list:
+    """Return the oracle's cascades with the coverage of each line: STALE is what was silent at their event time."""
+    closings = {(each["cascade_id"], each["event_time"]) for each in cascades if each["phase"] == "SUBSIDED"}
+    for each in cascades:
+        at_ms, stale = each["event_time"], frozenset()
+        if each["scope"] in {"EXCHANGE", "MARKET"}:
+            closing = (each["cascade_id"], at_ms) in closings
+            stale = oracle_feeds.silent_at(watermarks, at_ms, at_ms if closing else at_ms + 1_000)
+        for line in each["exchanges"]:
+            line["coverage"] = DESCRIBER.venues.coverage(line["exchange"], at_ms, stale).value
+    return cascades
 
 
 def assert_agrees(made: World, outcome: oracle.Outcome) -> None:
     assert sorted(outcome.dead) == sorted(made.dead())
     rows = {key: covered(key, row, outcome) for key, row in outcome.rows.items()}
     assert rows == made.rows()
-    assert told(outcome.cascades) == told(made.cascades())
     log, lateness_ms = made.exchanges.logs[SNAPSHOTS], made.rules.screen.market_lateness_ms
-    assert oracle_feeds.run(log, lateness_ms, FEEDS) == [status(each) for each in made.feeds()]
+    watermarks = oracle_feeds.history(log, lateness_ms, FEEDS)
+    assert told(with_coverage(outcome.cascades, watermarks)) == told(made.cascades())
+    assert [each for _, said in watermarks for each in said] == [status(each) for each in made.feeds()]
 
 
 def status(record: dict) -> dict:
