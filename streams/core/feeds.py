@@ -216,7 +216,7 @@ class Feeds:
         feed.alive = {each for each in feed.alive if each > until}
         feed.told = {each: time_ms for each, time_ms in feed.told.items() if each > until}
         self.changed.add(exchange)
-        if not feed.alive and not feed.told and max(feed.days) <= until // _DAY - rule.days:
+        if not feed.alive and not feed.told and max(feed.days, default=-1) <= until // _DAY - rule.days:
             del self.known[exchange]
         return found
 
