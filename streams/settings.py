@@ -157,16 +157,16 @@ class Settings(BaseSettings):
     def _brokers_have_ports(cls, broker: str) -> str:
         for address in broker.split(","):
             host, _, port = address.strip().rpartition(":")
-            if not host or "//" in host or not port.isdigit():
-                _refuse(f"{variable('broker')} must be host:port, several with commas, was {broker!r}")
+            if not host or "//" in host or "@" in host or not port.isdigit():
+                _refuse(f"{variable('broker')} must be host:port, several with commas{_was('broker', repr(broker))}")
         return broker
 
     @field_validator("registry_url")
     @classmethod
     def _registry_is_http(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "http://unset")
-        if "@" in parts.netloc:
+        if "@" in (url or ""):
             _refuse(f"{variable('registry_url')} must not hold a password; use {variable('registry_password_file')}")
+        parts = urlsplit(url or "http://unset")
         if parts.scheme not in {"http", "https"} or not parts.netloc:
             _refuse(f"{variable('registry_url')} must begin with http:// or https://, was {url!r}")
         return url.rstrip("/") if url else None
@@ -181,8 +181,9 @@ class Settings(BaseSettings):
     @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile", "registry_cafile")
     @classmethod
     def _files_exist(cls, path: Path | None, info: Any) -> Path | None:
-        if path is not None and not path.is_file():
-            _refuse(f"{variable(info.field_name)} must name a file, was {str(path)!r}")
+        # Of a name too long to be one, as a key would be, Path.is_file makes an OSError that quotes it.
+        if path is not None and not os.path.isfile(path):  # noqa: PTH113
+            _refuse(f"{variable(info.field_name)} must name a file{_was(info.field_name, repr(str(path)))}")
         return path
 
     @model_validator(mode="after")
@@ -249,7 +250,7 @@ def _first_line(field: str, path: Path) -> str:
         return path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        _refuse(f"{variable(field)} must name a readable file, was {str(path)!r}: {reason}")
+        _refuse(f"{variable(field)} must name a readable file{_was(field, repr(str(path)))}: {reason}")
 
 
 def _sentence(error: ValidationError) -> str:
@@ -262,8 +263,13 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return _unknown(field, [name.removeprefix(PREFIX).lower() for name in variables()])
     rule = re.sub(r"^(Input|String|Value) should", "must", message).partition(", ")[0]
-    was = "" if "password" in field else f", was {_given(first.get('input'))}"
-    return f"{variable(field)} {rule}{was}"
+    return f"{variable(field)} {rule}{_was(field, _given(first.get('input')))}"
+
+
+def _was(field: str, given: str) -> str:
+    # A password may stand in an address, and a password or a key itself where its file should be named.
+    named = given.strip("'").startswith("/") or not field.endswith("file")
+    return f", was {given}" if named and "@" not in given and not field.endswith("password") else ""
 
 
 def _given(value: Any) -> str:

@@ -191,10 +191,26 @@ def test_a_password_file_that_is_not_text_is_refused(tmp_path):
     assert refusal(registry_username="ann", registry_password_file=path).endswith(": not UTF-8")
 
 
-def test_a_password_inside_the_registry_url_is_refused_and_not_repeated():
-    sentence = refusal(registry_url=f"http://ann:{PASSWORD}@registry")
+@pytest.mark.parametrize("scheme", ["http://", "", "//", "http:", "htp://", "http://registry/"])
+def test_a_password_inside_the_registry_url_is_refused_and_not_repeated(scheme):
+    sentence = refusal(registry_url=f"{scheme}ann:{PASSWORD}@registry:8081")
 
     assert sentence.startswith("STREAMS_REGISTRY_URL must not hold a password")
+    assert PASSWORD not in sentence
+
+
+def test_a_password_inside_a_brokers_address_is_refused_and_not_repeated():
+    assert "STREAMS_BROKER must be host:port, several with commas" == refusal(broker=f"ann:{PASSWORD}@kafka:9092")
+
+
+@pytest.mark.parametrize("name", ["sasl_password_file", "registry_password_file", "ssl_certfile", "ssl_keyfile"])
+@pytest.mark.parametrize("secret", [PASSWORD, f"-----BEGIN PRIVATE KEY-----\n{PASSWORD}" + "A" * 5_000])
+def test_a_secret_that_stands_where_its_file_should_be_named_is_not_repeated(name, secret, monkeypatch):
+    monkeypatch.setenv(f"STREAMS_{name.upper()}", secret)
+
+    sentence = refusal()
+
+    assert sentence.startswith(f"STREAMS_{name.upper()} must name a ")
     assert PASSWORD not in sentence
 
 
