@@ -81,11 +81,9 @@ class Board:
 
     def render(self) -> RenderableType:
         """Return everything as one picture."""
-        parts: list[RenderableType] = [
-            Panel(
-                self._table(), title=f"{self.title}  [dim]{clock(self.event_time_ms)} UTC[/dim]", subtitle=self._foot()
-            )
-        ]
+        # Text, where a str would be read as markup: brackets stand in names of producers and in addresses.
+        title = Text(f"{self.title}  ").append(f"{clock(self.event_time_ms)} UTC", style="dim")
+        parts: list[RenderableType] = [Panel(self._table(), title=title, subtitle=self._foot())]
         if self.note:
             parts.append(Text(self.note, style="dim"))
         if running := self._crowded_line():
@@ -130,17 +128,15 @@ class Board:
             style = "bold" if record["scope"] == "MARKET" else ""
             amounts = [amount(record, window) for window in SHOWN_WINDOWS]
             bar = _bar(total(record, "1h"), largest[record["scope"]])
-            table.add_row(_name(record), *amounts, long_share(record, "1h"), bar, style=style)
+            table.add_row(Text(_name(record)), *amounts, long_share(record, "1h"), bar, style=style)
         return table
 
-    def _foot(self) -> str:
-        dead = self.counts["dead-letters"]
-        parts = [
-            f"{self.counts[CASCADES]} cascade messages",
-            f"{sum(self.counts[name] for name in CROWDED)} on crowding",
-        ]
-        parts += [f"[red]{dead} dead letters[/red]"] if dead else []
-        return "[dim]" + " · ".join(parts) + "[/dim]"
+    def _foot(self) -> Text:
+        crowded = sum(self.counts[name] for name in CROWDED)
+        foot = Text(f"{self.counts[CASCADES]} cascade messages · {crowded} on crowding", style="dim")
+        if dead := self.counts["dead-letters"]:
+            foot.append(" · ").append(f"{dead} dead letters", style="red")
+        return foot
 
     def _crowded_line(self) -> Text | None:
         running = [r for r in self.crowded.values() if r["phase"] != "ENDED" and r["scope"] == "ASSET"]

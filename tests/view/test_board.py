@@ -88,6 +88,18 @@ def test_rows_are_the_market_then_venues_then_coins_by_their_day():
     assert "2026-01-31 12:00:00 UTC" in text
 
 
+@pytest.mark.parametrize("name", ["[/BTC]", "[red]X", "[/]", "\\[bold]"])
+def test_names_and_titles_are_shown_as_they_are_brackets_and_all(name):
+    board = Board("job at [fe80::1]:9092", name)
+    for scope in ("ASSET", "EXCHANGE"):
+        board.apply(Seen(WINDOWS, f"{scope}|{name}", row(scope, name, 1e6)))
+    board.apply(Seen("crowded-longs", name, crowded(name)))
+    text = drawn(board)
+
+    assert "job at [fe80::1]:9092  2026-01-31" in text
+    assert 6 == text.lower().count(name.lower()), "rows, note, crowded, announced with headline"
+
+
 def test_no_more_coins_are_drawn_than_there_is_room_for():
     board = Board("title", assets=2)
     for n in range(5):
