@@ -46,13 +46,17 @@ class Board:
         self.cascades: dict[str, Record] = {}
         self.crowded: dict[str, Record] = {}
         self.counts: Counter[str] = Counter()
+        self.unreadable = 0
         self.event_time_ms = 0
         self._assets = assets
         self._events: deque[Text] = deque(maxlen=events)
 
     def apply(self, seen: Seen) -> str | None:
         """Take one message in; return a line where it is worth one."""
-        topic, key, record = seen
+        topic, key, record, unreadable = seen
+        if unreadable:
+            self.unreadable += 1
+            return None
         self.counts[topic] += 1
         if topic == WINDOWS:
             self._window(key, record)
@@ -73,17 +77,19 @@ class Board:
 
     def status(self) -> str:
         """Return the market in one line, for where there is no terminal."""
-        row = self.windows.get("MARKET|ALL")
+        row, trouble = self.windows.get("MARKET|ALL"), self._trouble()
         if row is None:
-            return f"{clock(self.event_time_ms)}  no liquidations yet"
+            return f"{clock(self.event_time_ms)}  {trouble or 'no liquidations yet'}"
         sums = "  ".join(f"{window} {amount(row, window)}" for window in ("5m", "1h", "24h"))
-        return f"{clock(row['as_of'])}  market  {sums}"
+        return f"{clock(row['as_of'])}  market  {sums}{trouble and '  '}{trouble}"
 
     def render(self) -> RenderableType:
         """Return everything as one picture."""
         # Text, where a str would be read as markup: brackets stand in names of producers and in addresses.
         title = Text(f"{self.title}  ").append(f"{clock(self.event_time_ms)} UTC", style="dim")
         parts: list[RenderableType] = [Panel(self._table(), title=title, subtitle=self._foot())]
+        if trouble := self._trouble():
+            parts.append(Text(trouble, style="red"))
         if self.note:
             parts.append(Text(self.note, style="dim"))
         if running := self._crowded_line():
@@ -91,6 +97,11 @@ class Board:
         lines = list(self._events) or [Text("nothing announced yet", style="dim")]
         parts.append(Panel(Group(*lines), title="announced", title_align="left"))
         return Group(*parts)
+
+    def _trouble(self) -> str:
+        if not self.unreadable:
+            return ""
+        return f"{self.unreadable} messages could not be read: STREAMS_VALUE_FORMAT or registry?"
 
     def _window(self, key: str, record: Record | None) -> None:
         if record is None:

@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 WINDOWS: Final = "liquidation-windows"
 CASCADES: Final = "cascades"
 CROWDED: Final = ("crowded-longs", "crowded-shorts")
-TOPICS: Final = (WINDOWS, CASCADES, *CROWDED, "feed-status", "dead-letters")
+#: A field of each that no other record of ours has: by the wrong registry a value may be read as one of those.
+_TELLING: Final = {
+    WINDOWS: "as_of",
+    CASCADES: "cascade_id",
+    **dict.fromkeys(CROWDED, "crowded_id"),
+    "feed-status": "last_liquidation",
+    "dead-letters": "offset",
+}
+TOPICS: Final = tuple(_TELLING)
 
 Record = Mapping[str, Any]
 
 
 class Seen(NamedTuple):
-    """One message of an output topic; no record is a tombstone, or a value that could not be read."""
+    """One message of an output topic; no record is a tombstone, or else a value that could not be read."""
 
     topic: str
     key: str
     record: Record | None
+    unreadable: bool = False
 
 
 class Reads(Protocol):
@@ -80,7 +89,7 @@ class Outputs:
     def read(self, timeout_s: float, count: int = 2_000) -> list[Seen]:
         """Return what has come, after at most this time."""
         return [
-            Seen(str(message.topic()), (message.key() or b"").decode(errors="replace"), self._decoded(message.value()))
+            self._seen(str(message.topic()), (message.key() or b"").decode(errors="replace"), message.value())
             for message in self._consumer.consume(count, timeout_s)
             if message.error() is None
         ]
@@ -95,13 +104,14 @@ class Outputs:
         low, high = self._consumer.get_watermark_offsets(partition, timeout=timeout_s)
         return max(low, high - self._tail)
 
-    def _decoded(self, value: bytes | None) -> Record | None:
+    def _seen(self, topic: str, key: str, value: bytes | None) -> Seen:
         if value is None:
-            return None
+            return Seen(topic, key, None)
         try:
-            return self._reader.read(value)
+            record = self._reader.read(value)
         except InvalidEvent:
-            return None
+            record = {}
+        return Seen(topic, key, record) if _TELLING[topic] in record else Seen(topic, key, None, unreadable=True)
 
 
 def connection(settings: Settings, role: str = "watch") -> dict[str, Any]:

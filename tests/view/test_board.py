@@ -119,7 +119,21 @@ def test_a_tombstone_takes_its_row_away():
     assert {} == board.windows
 
 
-def test_an_event_whose_value_cannot_be_read_is_counted_and_no_more():
+def test_what_cannot_be_read_is_counted_apart_said_and_takes_no_row_away():
+    board, _ = board_with((CASCADES, "a", None, True), (WINDOWS, "MARKET|ALL", None, True))
+    said = "2 messages could not be read: STREAMS_VALUE_FORMAT or registry?"
+    assert board.status().endswith(f"  {said}")
+    assert "no liquidations yet" not in board.status()
+
+    board.apply(Seen(WINDOWS, "MARKET|ALL", row("MARKET", "ALL", 2e6)))
+    board.apply(Seen(WINDOWS, "MARKET|ALL", None, unreadable=True))
+
+    assert board.status().endswith("24h ≥$4.00M  3" + said[1:])
+    assert ("3" + said[1:] in drawn(board), "0 cascade messages" in drawn(board)) == (True, True)
+    assert "could not be read" not in drawn(Board("title"))
+
+
+def test_an_event_without_a_value_is_counted_and_no_more():
     board, lines = board_with((CASCADES, "a", None))
 
     assert ([None], 1, {}) == (lines, board.counts[CASCADES], board.cascades)

@@ -16,7 +16,7 @@ from streams.demo import parts, show
 from streams.demo.parts import Broker, DemoFailed, Worker, moment
 from streams.reconstruction import END_MINUTE, HEADLINE_MINUTE, START_MS, WAVES_MINUTE, at, reconstruct
 from streams.registries import file_registry
-from streams.view.outputs import TOPICS, Outputs
+from streams.view.outputs import TOPICS, Outputs, Seen
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
@@ -144,5 +144,5 @@ def test_the_embedded_broker_has_every_topic_and_gives_back_what_was_written():
     outputs.close()
 
     assert [] == outputs.missing
-    assert [("crowded-longs", first["asset"], second)] == seen
+    assert [Seen("crowded-longs", first["asset"], second)] == seen
     assert 6 == len(TOPICS)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from streams import watch
+from streams.codec.values import ValueReader
 from streams.demo.parts import Broker
 from streams.registry_cli import Answer, RegistryProblem
 from streams.settings import Settings
@@ -50,6 +51,21 @@ def test_without_a_terminal_windows_and_events_are_lines_until_ctrl_c(broker, ca
 
     assert "market  5m" in said
     assert "BTC crowding GRADE_CHANGED" in said
+
+
+@pytest.mark.usefixtures("few_reads")
+def test_who_reads_in_the_wrong_form_is_told_so(broker, capsys):
+    watch.run(Settings(broker=broker.address, value_format="json"))
+
+    assert "2 messages could not be read: STREAMS_VALUE_FORMAT or registry?" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("few_reads")
+def test_by_the_wrong_registry_a_value_may_be_another_record_and_is_not_shown(broker, capsys, monkeypatch):
+    monkeypatch.setattr(ValueReader, "read", lambda *_: example("liquidation", "ordinary"))
+    watch.run(Settings(broker=broker.address))
+
+    assert "2 messages could not be read" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("few_reads")
