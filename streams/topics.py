@@ -20,6 +20,8 @@ NOT_ALLOWED = 29
 #: From so many copies on, a write is asked of two of them: one broker may be away, and none that was confirmed is lost.
 COPIES, IN_SYNC = 3, "min.insync.replicas"
 DAY_MS = 86_400_000
+#: What takes records away where it is made smaller; -1 keeps them for ever.
+KEPT_MS = ("retention.ms", "delete.retention.ms")
 
 
 class Finding(NamedTuple):
@@ -133,7 +135,8 @@ def plan(topics: Sequence[Topic], cluster: Mapping[str, Found], replication: int
     """Say what is missing; ``replication`` is the broker's own.
 
     Nothing that exists is ever made smaller: of a topic that others share only the kind of time stamp is changed,
-    and a partition count never, because it would move keys away from their state.
+    of ours no time that records are kept for is cut, and a partition count is never changed, because that would move
+    keys away from their state.
     """
     missing = [topic for topic in topics if topic.name not in cluster]
     create = [_made(_with_count(topic, topics, cluster), replication) for topic in missing]
@@ -141,11 +144,12 @@ def plan(topics: Sequence[Topic], cluster: Mapping[str, Found], replication: int
     for topic in topics:
         if topic.name in cluster and cluster[topic.name].config:
             ours = topic.config if topic.role == "internal" else {"message.timestamp.type": "LogAppendTime"}
-            changed = {key: value for key, value in ours.items() if cluster[topic.name].config.get(key) != value}
+            there = cluster[topic.name].config
+            changed = {key: value for key, value in ours.items() if not _good(key, there.get(key), value)}
             if changed:
                 configure[topic.name] = changed
-    there = [topic for topic in topics if topic.name in cluster]
-    left = [finding for finding in check(there, cluster) if finding.problem]
+    existing = [topic for topic in topics if topic.name in cluster]
+    left = [finding for finding in check(existing, cluster) if finding.problem]
     return Plan(create, configure, left)
 
 
@@ -258,6 +262,12 @@ def _durability(topics: Sequence[Topic], cluster: Mapping[str, Found]) -> list[F
 
 def _harm(wanted: str | None) -> str:
     return "be deleted with age, and the state with them" if wanted == "compact" else "be thinned out to one a key"
+
+
+def _good(key: str, there: str | None, ours: str) -> bool:
+    if there is None or key not in KEPT_MS:
+        return there == ours
+    return int(there) < 0 or 0 <= int(ours) <= int(there)
 
 
 def _with_count(topic: Topic, topics: Sequence[Topic], cluster: Mapping[str, Found]) -> Topic:

@@ -129,6 +129,19 @@ def test_a_changelog_is_ours_and_gets_all_its_settings():
     assert {"app-state-changelog": {"segment.bytes": "67108864"}} == topics.plan(WANTED, changed).configure
 
 
+@pytest.mark.parametrize(("name", "key", "days"), [
+    ("pane-snapshots", "retention_ms", 7), ("app-state-changelog", "delete_retention_ms", 1),
+])  # fmt: skip
+def test_what_is_ours_is_kept_for_longer_by_a_plan_and_never_for_less(name, key, days):
+    ours = days * topics.DAY_MS
+    changed = {
+        there: topics.plan(WANTED, with_config(name, **{key: str(there)})).configure
+        for there in (ours - 1, ours + 1, -1)
+    }
+
+    assert {ours - 1: {name: {key.replace("_", "."): str(ours)}}, ours + 1: {}, -1: {}} == changed
+
+
 def test_partition_counts_that_differ_are_left_to_a_person():
     plan = topics.plan(WANTED, GOOD | {"funding": Found(6, GOOD["funding"].config)})
 
