@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -61,34 +62,50 @@ def ask(settings: Settings, method: str, path: str, body: Any = None) -> Answer:
         method=method,
     )
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS, context=trust(settings)) as response:  # noqa: S310 - as above
+        with _opened(settings, request) as response:
             return Answer(response.status, json.load(response), response.headers["Date"])
-    except urllib.error.HTTPError as error:
-        with error:
-            return _refusal(settings, error)
     except OSError as error:
         reason = getattr(error, "reason", error)
         msg = f"the registry at {settings.registry_url} does not answer: {reason}"
         raise RegistryProblem(msg) from None
-    except ValueError:
-        raise _not_a_registry(settings) from None
+    except HTTPException:
+        raise _not_a_registry(settings, "HTTP") from None
+    except (ValueError, RecursionError):
+        if response.status not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
+            return Answer(response.status, None, response.headers["Date"])
+        raise _not_a_registry(settings, "JSON") from None
 
 
-def _refusal(settings: Settings, error: urllib.error.HTTPError) -> Answer:
-    if error.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        msg = f"the registry at {settings.registry_url} refused the login of {settings.registry_username!r}"
-        raise RegistryProblem(msg)
-    if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        msg = f"the registry at {settings.registry_url} failed with HTTP {error.code}"
-        raise RegistryProblem(msg)
+def known(settings: Settings, method: str, path: str, body: Any = None) -> Answer | None:
+    """Ask for something that the registry may have; None where it says that it has no such thing."""
+    answer = ask(settings, method, path, body)
+    if answer.status == HTTPStatus.OK:
+        return answer
+    # A proxy or a wrong path answers 404 as well, and knows nothing of subjects and ids.
+    code = answer.body.get("error_code") if isinstance(answer.body, dict) else None
+    if answer.status == HTTPStatus.NOT_FOUND and str(code).startswith(str(answer.status)):
+        return None
+    msg = f"the registry at {settings.registry_url} answered HTTP {answer.status} to {method} {path}"
+    raise RegistryProblem(msg)
+
+
+def _opened(settings: Settings, request: urllib.request.Request) -> Any:
+    # A response, or an HTTPError, which is read like one.
     try:
-        return Answer(error.code, json.load(error), error.headers["Date"])
-    except ValueError:
-        raise _not_a_registry(settings) from None
+        return urllib.request.urlopen(request, timeout=SECONDS, context=trust(settings))  # noqa: S310 - as above
+    except urllib.error.HTTPError as error:
+        if error.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            msg = f"the registry at {settings.registry_url} refused the login of {settings.registry_username!r}"
+        elif error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            msg = f"the registry at {settings.registry_url} failed with HTTP {error.code}"
+        else:
+            return error
+        error.close()
+        raise RegistryProblem(msg) from None
 
 
-def _not_a_registry(settings: Settings) -> RegistryProblem:
-    return RegistryProblem(f"what answers at {settings.registry_url} is no schema registry: it did not send JSON")
+def _not_a_registry(settings: Settings, lacks: str) -> RegistryProblem:
+    return RegistryProblem(f"what answers at {settings.registry_url} is no schema registry: it did not send {lacks}")
 
 
 def _each(settings: Settings, act: Any) -> list[Finding]:
@@ -111,13 +128,13 @@ def _acted(settings: Settings, act: Any) -> Iterator[Finding]:
 def _checked(settings: Settings, topic: Topic) -> Finding | None:
     subject = _path(topic)
     schema = {"schema": schema_text(str(topic.schema))}
-    if ask(settings, "POST", f"/subjects/{subject}", schema).status == HTTPStatus.OK:
+    if known(settings, "POST", f"/subjects/{subject}", schema):
         return None
-    if ask(settings, "GET", f"/subjects/{subject}/versions/latest").status != HTTPStatus.OK:
+    if not known(settings, "GET", f"/subjects/{subject}/versions/latest"):
         sentence = f"{topic.subject} is not in the registry; `streams schemas register` adds it"
         return Finding(topic.role == "output", sentence)
-    fits = ask(settings, "POST", f"/compatibility/subjects/{subject}/versions/latest", schema)
-    if fits.status == HTTPStatus.OK and fits.body["is_compatible"]:
+    fits = known(settings, "POST", f"/compatibility/subjects/{subject}/versions/latest", schema)
+    if fits and fits.body["is_compatible"]:
         # No worker starts without exactly its own version: it writes under the id of that one.
         sentence = f"{topic.subject} has another version than {topic.schema}; `streams schemas register` adds ours"
         return Finding(topic.role == "output", sentence)
@@ -127,8 +144,8 @@ def _checked(settings: Settings, topic: Topic) -> Finding | None:
 
 def _registered(settings: Settings, topic: Topic) -> Finding | None:
     subject = _path(topic)
-    theirs = ask(settings, "GET", f"/subjects/{subject}/versions/latest")
-    if topic.role == "input" and theirs.status == HTTPStatus.OK:
+    theirs = known(settings, "GET", f"/subjects/{subject}/versions/latest")
+    if topic.role == "input" and theirs:
         sentence = f"{topic.subject} stays as its producer registered it"
         return Finding(problem=False, sentence=sentence)
     answer = ask(settings, "POST", f"/subjects/{subject}/versions", {"schema": schema_text(str(topic.schema))})

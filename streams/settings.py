@@ -164,12 +164,16 @@ class Settings(BaseSettings):
     @field_validator("registry_url")
     @classmethod
     def _registry_is_http(cls, url: str | None) -> str | None:
-        if "@" in (url or ""):
-            _refuse(f"{variable('registry_url')} must not hold a password; use {variable('registry_password_file')}")
-        parts = urlsplit(url or "http://unset")
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            _refuse(f"{variable('registry_url')} must begin with http:// or https://, was {url!r}")
-        return url.rstrip("/") if url else None
+        if not url:
+            return None
+        name, was = variable("registry_url"), _was("registry_url", repr(url))
+        if "@" in url:
+            _refuse(f"{name} must not hold a password; use {variable('registry_password_file')}")
+        if not re.match("https?://", url, re.IGNORECASE):
+            _refuse(f"{name} must begin with http:// or https://{was}")
+        if not _can_be_asked(url):
+            _refuse(f"{name} must name a host, and a port from 1 to 65535 if any, without blanks, ? or #{was}")
+        return url.rstrip("/")
 
     @field_validator("symbols_allowed", mode="before")
     @classmethod
@@ -232,6 +236,15 @@ def _refuse(sentence: str) -> NoReturn:
     raise ValueError(sentence)
 
 
+def _can_be_asked(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        return host != b"" and parts.port != 0 and not re.search(r"[?#\s\x00-\x1f\x7f]", url)
+    except ValueError:
+        return False
+
+
 def _refuse_unknown_names() -> None:
     # extra="forbid" does not see a misspelled environment variable: it was ignored without a word.
     known = list(variables())
@@ -267,9 +280,9 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _was(field: str, given: str) -> str:
-    # A password may stand in an address, and a password or a key itself where its file should be named.
+    # A secret may stand in an address, and a password or a key itself where its file should be named.
     named = given.strip("'").startswith("/") or not field.endswith("file")
-    return f", was {given}" if named and "@" not in given and not field.endswith("password") else ""
+    return f", was {given}" if named and not re.search("[@?]", given) and not field.endswith("password") else ""
 
 
 def _given(value: Any) -> str:

@@ -14,7 +14,7 @@ from rich.live import Live
 
 from streams.codec.values import ValueReader
 from streams.registries import file_registry
-from streams.registry_cli import RegistryProblem, ask
+from streams.registry_cli import RegistryProblem, known
 from streams.view.board import Board
 from streams.view.outputs import TOPICS, AskedRegistry, Outputs, connection
 
@@ -79,7 +79,7 @@ def _registry(settings: Settings) -> Registry:
         return file_registry()
 
     def fetch(schema_id: int) -> Any | None:
-        answer = ask(settings, "GET", f"/schemas/ids/{schema_id}")
-        return json.loads(answer.body["schema"]) if answer.status == 200 else None
+        answer = known(settings, "GET", f"/schemas/ids/{schema_id}")
+        return json.loads(answer.body["schema"]) if answer else None
 
     return AskedRegistry(fetch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -15,6 +16,7 @@ from streams.settings import Settings
 from tests.broker.kafka import free_ports
 
 OUTPUTS = {"cascades", "crowded-longs", "crowded-shorts", "liquidation-windows", "feed-status", "dead-letters"}
+MISSING = {"error_code": 40401}
 INPUTS = {"liquidations", "funding", "open-interest", "quotes", "exchange-flows"}
 
 
@@ -32,7 +34,7 @@ class StandIn(ThreadingHTTPServer):
             case ("GET", "subjects", "subjects"):
                 return 200, list(self.subjects)
             case ("GET", "subjects", "latest"):
-                return (200, {"id": 1}) if subject in self.subjects else (404, None)
+                return (200, {"id": 1}) if subject in self.subjects else (404, MISSING)
             case ("POST", "compatibility", "latest"):
                 return 200, {"is_compatible": self.compatible}
             case ("POST", "subjects", "versions"):
@@ -41,7 +43,7 @@ class StandIn(ThreadingHTTPServer):
                 self.subjects[subject] = body["schema"]
                 return 200, {"id": len(self.subjects)}
             case _:
-                return (200, {"id": 1}) if self.subjects.get(subject) == body["schema"] else (404, None)
+                return (200, {"id": 1}) if self.subjects.get(subject) == body["schema"] else (404, MISSING)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -177,6 +179,43 @@ def test_something_that_is_no_registry_is_recognised(registry):
     (finding,) = registry_cli.check(settings(registry))
 
     assert finding.sentence.endswith("is no schema registry: it did not send JSON")
+
+
+@pytest.mark.parametrize(("status", "body"), [
+    (429, b'{"error": "slow down"}'), (429, b"slow down"), (404, b"{}"), (404, b"[40401]"), (302, b"{}"),
+])  # fmt: skip
+@pytest.mark.parametrize("act", [registry_cli.check, registry_cli.register])
+def test_only_the_registrys_own_word_is_that_it_lacks_something(registry, act, status, body):
+    registry.failing, registry.body = status, body
+
+    (finding,) = act(settings(registry))
+
+    assert finding.problem
+    assert f" answered HTTP {status} to " in finding.sentence
+    assert {} == registry.subjects
+
+
+@pytest.mark.parametrize(
+    "banner", [b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 abc\r\n"]
+)
+def test_something_that_does_not_speak_http_is_recognised(banner):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def speak():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1)
+                connection.sendall(banner)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4_096):
+                    pass
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        (finding,) = registry_cli.check(Settings(registry_url=f"http://127.0.0.1:{listening.getsockname()[1]}"))
+        thread.join()
+
+    assert finding.sentence.endswith("is no schema registry: it did not send HTTP")
 
 
 def test_the_doctor_compares_clocks_with_the_registry(registry):

@@ -142,6 +142,35 @@ def test_the_slash_at_the_end_of_the_registry_does_not_matter():
     assert "http://registry:8081" == Settings(registry_url="http://registry:8081/").registry_url
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "http://:8081",
+        "http://my registry:8081",
+        "http://registry:port",
+        "http://registry:0",
+        "http://registry:65536",
+        "http://[::1",
+        "http://a..b",
+        "http://registry#a",
+        "http://registry:8081\n",
+    ],
+)
+def test_a_registry_that_can_never_be_asked_is_refused(url):
+    sentence = "STREAMS_REGISTRY_URL must name a host, and a port from 1 to 65535 if any, without blanks, ? or #"
+
+    assert f"{sentence}, was {url!r}" == refusal(registry_url=url)
+    assert sentence == refusal(registry_url=f"http://registry:8081?token={PASSWORD}")
+
+
+@pytest.mark.parametrize(
+    "url", ["HTTPS://registry", "http://[::1]:65535/a/b", "http://127.0.0.1:1", "http://my_registry"]
+)
+def test_a_registry_that_can_be_asked_is_not_refused(url):
+    assert url == Settings(registry_url=url).registry_url
+
+
 def test_a_password_is_not_shown():
     settings = Settings(**login())
 

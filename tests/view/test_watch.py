@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams import watch
+from streams import registry_cli, watch
 from streams.codec.values import ValueReader
 from streams.demo.parts import Broker
 from streams.registry_cli import Answer, RegistryProblem
@@ -91,7 +91,7 @@ def test_a_registry_that_is_away_ends_in_its_own_sentence(broker, capsys, monkey
         sentence = "the registry does not answer"
         raise RegistryProblem(sentence)
 
-    monkeypatch.setattr(watch, "ask", away)
+    monkeypatch.setattr(registry_cli, "ask", away)
     with pytest.raises(SystemExit):
         watch.run(Settings(broker=broker.address, registry_url="http://127.0.0.1:1"))
 
@@ -102,13 +102,13 @@ def test_a_registry_that_is_away_ends_in_its_own_sentence(broker, capsys, monkey
 def test_schemas_come_from_the_registry_once_each(broker, capsys, monkeypatch):
     asked = []
 
-    def answer(_settings, _method, path):
+    def answer(_settings, _method, path, _body=None):
         asked.append(path)
         schema = {"/schemas/ids/6": "liquidation-windows.avsc"}.get(path)
         text = (EXAMPLES.parent / schema).read_text() if schema else None
         return Answer(200 if schema else 404, {"schema": text} if schema else {"error_code": 40403}, None)
 
-    monkeypatch.setattr(watch, "ask", answer)
+    monkeypatch.setattr(registry_cli, "ask", answer)
     watch.run(Settings(broker=broker.address, registry_url="http://127.0.0.1:1"))
 
     assert ["/schemas/ids/6", "/schemas/ids/8"] == sorted(asked)
