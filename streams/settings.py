@@ -157,8 +157,10 @@ class Settings(BaseSettings):
     def _brokers_have_ports(cls, broker: str) -> str:
         for address in broker.split(","):
             host, _, port = address.strip().rpartition(":")
-            if not host or "//" in host or "@" in host or not port.isdigit():
+            if not host or "//" in host or "@" in host or not re.fullmatch("[0-9]+", port):
                 _refuse(f"{variable('broker')} must be host:port, several with commas{_was('broker', repr(broker))}")
+            if not 1 <= int(port) <= 65_535:
+                _refuse(f"{variable('broker')} must have ports from 1 to 65535{_was('broker', repr(broker))}")
         return broker
 
     @field_validator("registry_url")
@@ -268,14 +270,16 @@ def _first_line(field: str, path: Path) -> str:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    # Of a rule with two halves ("a valid integer, unable to parse …") the first one is the rule.
     message = first["msg"].removeprefix("Value error, ")
     field = "_".join(part for part in first["loc"] if isinstance(part, str))
     if first["type"] == "value_error" or not field:
         return f"{variable(field)} {message}" if message.startswith("must ") else message
     if first["type"] == "extra_forbidden":
         return _unknown(field, [name.removeprefix(PREFIX).lower() for name in variables()])
-    rule = re.sub(r"^(Input|String|Value) should", "must", message).partition(", ")[0]
+    rule = re.sub(r"^(Input|String|Value) should", "must", message)
+    if first["type"] != "literal_error":
+        # Of two halves ("a valid integer, unable to parse …") the first one is the rule.
+        rule = rule.partition(", ")[0]
     return f"{variable(field)} {rule}{_was(field, _given(first.get('input')))}"
 
 

@@ -86,6 +86,13 @@ def test_settings_are_frozen():
         ({"web_port": "tcp://10.0.0.1:80"}, "STREAMS_WEB_PORT must be a valid integer, was tcp://10.0.0.1:80"),
         ({"web_port": 65_536}, "STREAMS_WEB_PORT must be less than or equal to 65535, was 65536"),
         ({"value_format": "xml"}, "STREAMS_VALUE_FORMAT must be 'avro' or 'json', was xml"),
+        (
+            {"security_protocol": "SASL_TLS"},
+            "STREAMS_SECURITY_PROTOCOL must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL', was SASL_TLS",
+        ),
+        ({"broker": "a:1,b:65536"}, "STREAMS_BROKER must have ports from 1 to 65535, was 'a:1,b:65536'"),
+        ({"broker": "a:0"}, "STREAMS_BROKER must have ports from 1 to 65535, was 'a:0'"),
+        ({"broker": "a:²"}, "STREAMS_BROKER must be host:port, several with commas, was 'a:²'"),
         ({"broker": "localhost"}, "STREAMS_BROKER must be host:port, several with commas, was 'localhost'"),
         ({"broker": "kafka://a:1"}, "STREAMS_BROKER must be host:port, several with commas, was 'kafka://a:1'"),
         ({"registry_url": "ftp://a"}, "STREAMS_REGISTRY_URL must begin with http:// or https://, was 'ftp://a'"),
