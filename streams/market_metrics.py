@@ -42,7 +42,9 @@ def samples(unit: Unit, symbols: frozenset[str]) -> Iterator[Sample]:
 
 
 def _listed(unit: Shard, symbols: frozenset[str]) -> Iterator[Sample]:
-    assets = set()
+    assets = {asset for _, symbol, asset in unit.fold.panes.instruments if symbol in symbols}
+    interest = unit.context._interest._assets  # noqa: SLF001 - Context should offer this itself
+    assets |= {asset for asset, names in interest.items() if symbols & {name.partition("|")[2] for name in names}}
     clock_ms = current.clock_of(unit)
     for (exchange, symbol, asset), rate in unit.crowding.rates_in_force(clock_ms or 0):
         if symbol in symbols:

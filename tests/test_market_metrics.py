@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from streams import market_metrics
@@ -71,6 +73,26 @@ def test_the_open_interest_of_listed_symbols_is_shown(made):
     found = {labels: value for (name, labels), value in samples(unit, "BTCUSDT").items() if "interest" in name}
 
     assert {("okx", "BTCUSDT"): 7.0} == found
+
+
+def test_the_open_interest_of_a_listed_symbol_without_a_funding_rate_is_shown_with_its_assets_funding(made):
+    unit = crowded(made)
+    for symbol, asset in (("BTC-SWAP", "BTC"), ("ETH-SWAP", "ETH"), ("XRP-SWAP", "XRP")):
+        unit.context.open_interest(OpenInterest(Instrument("okx", symbol, asset), 7.0, None, T0, T0))
+
+    shown = samples(unit, "BTC-SWAP", "ETH-SWAP")
+
+    assert {("okx", "BTC-SWAP"), ("okx", "ETH-SWAP")} == {labels for name, labels in shown if "interest" in name}
+    assert {("BTC",)} == {labels for name, labels in shown if name == "asset_funding_annualised"}
+
+
+def test_the_funding_of_an_asset_is_shown_where_only_liquidations_of_a_listed_symbol_are_known(made):
+    unit = made.shards[0].unit
+    unit.crowding = Crowding(QUICK)
+    for record in hourly([2.0] * 4, start=START):
+        unit.crowding.step(replace(record, instrument=Instrument("okx", "BTC-SWAP", "BTC")))
+
+    assert 2.0 == samples(unit, "BTCUSDT")["asset_funding_annualised", ("BTC",)]
 
 
 def test_the_known_episodes_are_shown_by_whoever_has_the_market(made):
