@@ -193,6 +193,7 @@ class _Shown:
 
     def __init__(self) -> None:
         self.families: dict[str, Any] = _families()
+        self._joined: dict[tuple[str, tuple[str, ...]], float] = {}
 
     def add(self, name: str, value: float, *labels: str) -> None:
         self.families[name].add_metric(labels, value)
@@ -235,7 +236,7 @@ class _Shown:
             opened.update({(scope, side): 0 for scope in scopes for side in PositionSide})
             opened.update((scope, side) for scope, _, side in current.open_cascades(unit))
             for name, value, labels in market_metrics.samples(unit, symbols):
-                self.add(name, value, *labels)
+                self._join(name, value, labels)
             if isinstance(unit, Exchanges):
                 found = list(current.subjects(unit))
                 exchanges = [(each.rows, (each.key,)) for each in found if each.scope is Scope.EXCHANGE]
@@ -255,8 +256,17 @@ class _Shown:
                 named = {each.instrument.asset for each in found if each.instrument}
                 theirs = [each for each in all_of if each.scope is Scope.ASSET and each.key in named]
                 self._windows(unit, "asset_window_usd", [(each.rows, (each.key,)) for each in theirs])
+        for (name, labels), value in self._joined.items():
+            self.add(name, value, *labels)
         for (scope, side), count in opened.items():
             self.add("cascades_open", count, scope.value, PositionSide(side).name)
+
+    def _join(self, name: str, value: float, labels: tuple[str, ...]) -> None:
+        # Two partitions may have the same asset or symbol; of a series that is there twice Prometheus refuses the page.
+        there = self._joined.get((name, labels))
+        if there is not None:
+            value = there + value if name.endswith(("_usd", "_coins")) else max(there, value)
+        self._joined[name, labels] = value
 
     def _windows(self, unit: Unit, name: str, scopes: Sequence[tuple[list[int], tuple[str, ...]]]) -> None:
         panes = current.panes_of(unit)
@@ -266,7 +276,7 @@ class _Shown:
         for at, (_, labels) in enumerate(scopes):
             for number, window in enumerate(WINDOWS):
                 for side in PositionSide:
-                    self.add(name, to_usd(int(sums[number, at, side])), *labels, window, side.name)
+                    self._join(name, to_usd(int(sums[number, at, side])), (*labels, window, side.name))
 
 
 #: Counter of a ``Tally`` -> metric.

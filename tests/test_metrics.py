@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 from types import SimpleNamespace
 
@@ -9,17 +10,20 @@ import pytest
 from faust.types import TP
 from prometheus_client import CollectorRegistry, generate_latest
 
+from streams.core.crowding import Crowding
 from streams.core.errors import Reason
-from streams.core.events import PositionSide
+from streams.core.events import Instrument, OpenInterest, PositionSide
 from streams.engine import lag
 from streams.engine.owned import Owned, Stage
 from streams.engine.owners import Owners
 from streams.metrics import COUNTERS, GAUGES, NAMESPACE, Metrics, stage_of
+from tests.core.crowding_records import HOUR, QUICK, hourly
 from tests.simulation import generate
-from tests.simulation.generate import T0
+from tests.simulation.generate import T0, Logs
 from tests.simulation.test_units import rules
 from tests.simulation.world import Schedule, World
 from tests.web.worker import MINUTE, log, owners_of
+from tests.web.worker import rules as web_rules
 from tests.web.worker import world as small_world
 
 CALM = Schedule(crash=0.0, idle=0.0)
@@ -132,6 +136,27 @@ def test_only_listed_symbols_have_totals_of_their_own():
     assert (10.0, 30.0) == tuple(
         value(registry, "symbol_window_usd", exchange=name, **hour) for name in ("bybit", "okx")
     )
+
+
+def test_a_symbol_or_an_asset_that_two_partitions_have_is_one_series_and_the_sum_of_both():
+    partitions = [log({"usd": usd, "asset": "BTC"}) for usd in (10.0, 20.0)]
+    made = World("web", Logs(partitions, [[], []], 2), web_rules(), CALM)
+    made.run()
+    for shard in made.shards:
+        shard.unit.context.open_interest(OpenInterest(Instrument("bybit", "BTCUSDT", "BTC"), 7.0, None, T0, T0))
+        shard.unit.crowding = Crowding(QUICK)
+        for record in hourly([2.0] * 4, start=T0 // HOUR * HOUR - 4 * HOUR):
+            shard.unit.crowding.step(record)
+
+    _, registry = metrics_of(owners_of(made), symbols=frozenset({"BTCUSDT"}))
+
+    series = [line.rpartition(" ")[0] for line in generate_latest(registry).decode().splitlines() if line[0] != "#"]
+    assert [] == [name for name, count in Counter(series).items() if count > 1]
+    window, symbol = {"window": "1h", "position_side": "LONG"}, {"exchange": "bybit", "symbol": "BTCUSDT"}
+    assert 30.0 == value(registry, "symbol_window_usd", **symbol, **window)
+    assert 30.0 == value(registry, "asset_window_usd", asset="BTC", **window)
+    assert 14.0 == value(registry, "symbol_open_interest_coins", **symbol)
+    assert 2.0 == value(registry, "asset_funding_annualised", asset="BTC")
 
 
 def test_coverage_is_one_for_what_the_feed_can_show():
