@@ -89,10 +89,17 @@ def known(settings: Settings, method: str, path: str, body: Any = None) -> Answe
     raise RegistryProblem(msg)
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        # A login is not for whoever it points to.
+        return None
+
+
 def _opened(settings: Settings, request: urllib.request.Request) -> Any:
     # A response, or an HTTPError, which is read like one.
+    opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=trust(settings)))
     try:
-        return urllib.request.urlopen(request, timeout=SECONDS, context=trust(settings))  # noqa: S310 - as above
+        return opener.open(request, timeout=SECONDS)
     except urllib.error.HTTPError as error:
         if error.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             msg = f"the registry at {settings.registry_url} refused the login of {settings.registry_username!r}"

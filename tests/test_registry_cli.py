@@ -26,7 +26,7 @@ class StandIn(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.subjects, self.compatible, self.failing, self.login, self.date = {}, True, None, None, None
-        self.body = None
+        self.body, self.elsewhere = None, None
 
     def answer(self, method, parts, body):
         subject = parts[-3] if parts[-1] == "latest" else parts[1] if len(parts) > 1 else None
@@ -59,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
         if registry.login not in {None, self.headers["Authorization"]}:
             status = 401
         self.send_response(registry.failing or status)
+        if registry.elsewhere:
+            self.send_header("Location", registry.elsewhere)
         self.end_headers()
         self.wfile.write(registry.body or json.dumps(answer).encode())
 
@@ -157,6 +159,14 @@ def test_a_login_is_sent_and_a_refused_one_does_not_show_the_password(registry):
 
     assert [] != registry_cli.check(settings(registry, registry_username="ann", registry_password="secret"))
     assert [f"the registry at {settings(registry).registry_url} refused the login of 'ann'"] == sentences(refused)
+
+
+def test_a_login_does_not_follow_a_redirect(registry):
+    registry.failing, registry.elsewhere, registry.body = 302, "http://127.0.0.1:1/", b"{}"
+
+    (finding,) = registry_cli.check(settings(registry, registry_username="ann", registry_password="secret"))
+
+    assert " answered HTTP 302 to " in finding.sentence
 
 
 def test_a_registry_that_is_away_is_said_in_one_sentence():
