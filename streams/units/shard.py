@@ -19,23 +19,20 @@ from streams.core.crowding import Crowding
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.describe import Describer, Record, aftermath_record, before_onset, context_record
 from streams.core.errors import InvalidEvent, Reason
-from streams.core.events import ExchangeFlow, Instrument, PositionSide, Scope, micro_usd
+from streams.core.events import ExchangeFlow, Instrument, PositionSide, Scope
 from streams.core.feeds import Sisters
 from streams.core.fold import Fold, FoldRule
 from streams.core.follow import Notice
 from streams.core.headline import crowded_headline
-from streams.core.windows import FIFTEEN_MINUTES
 from streams.units import keep
-from streams.units.to_market import Moment, moment, report
+from streams.units.moments import Moments
+from streams.units.to_market import report
 from streams.units.unit import Flush, Message, Tally, WrongTopic
 from streams.units.windows import Changed, WindowRows, about
 
 LIQUIDATIONS, FUNDING = "liquidations", "funding"
 WINDOWS, CASCADES, DEAD_LETTERS = "liquidation-windows", "cascades", "dead-letters"
 FEED_STATUS = "feed-status"
-#: Moments of an asset for stage 2 are so far apart; those of one whose cascade is over, as long as the market's may be.
-_MOMENT_MS = 60_000
-_AFTER_MS, _AFTER_EACH_MS = 3_900_000, 240_000
 #: The row of the newest minutes of sister streams, which the first versions did not have.
 _SISTERS = b"n"
 _UNREADABLE = {Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA}
@@ -84,10 +81,7 @@ class Shard:
         self._touched = False
         self._unreadable_runs: Counter[str] = Counter()
         self._ticks: list[list[int | None]] = []
-        self._moments: list[Moment] = []
-        self._told_ms: dict[str, int] = {}
-        self._closed_ms: dict[str, int] = {}  # by asset: when its last cascade was over
-        self._swept_ms = 0
+        self.moments = Moments()
         self.nothing_to_read = False
         self._kinds: dict[str, Callable[[Any], None]] = {
             FUNDING: self._funding,
@@ -133,7 +127,7 @@ class Shard:
         self.tally.behind_ms |= folded.behind_ms
         self._see_exchanges(known)
         self._announce(folded.notices)
-        self._tell_open()
+        self.moments.sweep(self)
         where = batch.offsets.searchsorted(columns.offset)
         return refused + [Refused(int(where[at]), reason, detail) for at, reason, detail in folded.refused]
 
@@ -192,7 +186,7 @@ class Shard:
         clock = self.fold.clock_ms
         if clock is not None:
             self._announce(self.fold.tick(clock + idle_ms))
-            self._tell_open()
+            self.moments.sweep(self)
         self._ticks.append([self.next.get(LIQUIDATIONS), self.fold.clock_ms])
         self.nothing_to_read = True
         self._touched = True
@@ -221,31 +215,7 @@ class Shard:
             self._emit(CASCADES, f"{record['scope']}|{record['key']}".encode(), finished)
             self.tally.cascades[record["scope"], record["position_side"], record["phase"]] += 1
             self.urgent = True
-            if notice.phase is not Phase.SUBSIDED:
-                quarter = record["windows"][FIFTEEN_MINUTES]
-                self._tell(notice.asset, at_ms, [micro_usd(quarter[f"{name}_usd"]) for name in ("long", "short")])
-            elif notice.scope is Scope.ASSET:
-                self._closed_ms[notice.asset] = at_ms
-
-    def _tell_open(self) -> None:
-        """Keep what is known of assets with an open cascade or one that was: the market's may be theirs."""
-        clock, opened = self.fold.clock_ms or 0, self.fold.follower.open_assets()
-        if not (opened or self._closed_ms) or clock - self._swept_ms < _MOMENT_MS:
-            return
-        self._swept_ms, panes = clock, self.fold.panes
-        names = {panes.assets[number] for number in opened}
-        self._closed_ms = {asset: at for asset, at in self._closed_ms.items() if clock - at < _AFTER_MS}
-        names |= {asset for asset in self._closed_ms if clock - self._told_ms.get(asset, 0) >= _AFTER_EACH_MS}
-        for asset in sorted(names):
-            number = panes.asset_number(asset)
-            assert number is not None, asset
-            self._tell(asset, clock, panes.bounds[0, number].tolist())
-
-    def _tell(self, asset: str, at_ms: int, usd: list[int]) -> None:
-        """Keep what is known of an asset for stage 2, unless it was kept in the minute before."""
-        if at_ms - self._told_ms.get(asset, 0) >= _MOMENT_MS:
-            self._told_ms[asset] = at_ms
-            self._moments.append(moment(self, asset, at_ms, usd))
+        self.moments.announced(self, notices)
 
     def context_of(self, state: CascadeState, asset: str, phase: Phase, at_ms: int) -> tuple[Record, Record]:
         """Return what is known of a cascade's asset at a moment, and the ``Context`` of a message that says so."""
@@ -257,11 +227,6 @@ class Shard:
             change = self.context.open_interest_change(Before.from_json(state.before["known"]), asset, at_ms)
             context["open_interest_change"] = dict(change._asdict()) if change else None
         return now, context
-
-    def take_moments(self) -> list[Moment]:
-        """Return what was known at moments since the last call: a flush may come hours later."""
-        found, self._moments = self._moments, []
-        return found
 
     # ---------------------------------------------------------------- flush
 
@@ -351,7 +316,4 @@ class Shard:
             elif key[:2] == b"x|":
                 self.context.load(key, value)
         keep.restore(self.fold, self._cells, rows, commit["clock"])
-        machines = self.fold.follower.machines.items()
-        self._closed_ms = {
-            name: at.closed_until_ms for (scope, name, _), at in machines if scope is Scope.ASSET and at.state is None
-        }
+        self.moments.restore(self)

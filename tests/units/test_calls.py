@@ -16,7 +16,7 @@ BATCH, WARM, COUNTED = 10_000, 2, 3
 #: Calls of Python and C functions for 10,000 records: decoding and folding them, and cutting one flush behind them.
 BOUNDS = {"ordinary": (5_210, 19_000), "storm": (19_700, 15_700)}
 #: The same for one batch of 25 records, 1,250 to a second of event time, when nothing can happen in it.
-SMALL, SMALL_MAX = 25, 908
+SMALL, SMALL_MAX = 25, 930
 
 
 def calls(profile, count=COUNTED):

@@ -231,9 +231,29 @@ def test_an_asset_with_an_open_cascade_is_told_each_minute_though_another_has_mo
     assert ["BTC", "SOL", "SOL"] == told_after(120, "ETH", 1.0)
 
 
+def test_what_is_told_of_an_announced_instrument_is_its_assets_quarter_of_an_hour():
+    shard = session.shard()
+
+    def told_after(second, *sold):
+        """Return what is told of BTC at a second in which exchanges have sold so much of it."""
+        records = [
+            liquidation(exchange=name, quantity=usd / 8e4, notional_usd=usd, event_time=T + second * 1_000,
+                        ingest_time=T + second * 1_000, liquidation_id=f"{second} {name}")
+            for name, usd in sold
+        ]  # fmt: skip
+        shard.handle(batch("liquidations", list(map(avro, records)), [b"BTC"] * len(records),
+                           [T + second * 1_000] * len(records), shard.next.get("liquidations", 0)))  # fmt: skip
+        return [each["usd"][0] / 1e12 for _, each in shard.moments.take()]
+
+    others = [(name, 1.0e6) for name in ("okx", "bitmex", "gate", "htx")]
+    assert [7.0] == told_after(0, *others, ("bybit", 3.0e6))  # with its asset
+    shard.moments._kept_ms.clear()
+    assert [10.0] == told_after(1, ("okx", 3.0e6))  # the asset says nothing anew
+
+
 def test_what_was_announced_is_told_though_nothing_has_grown_since():
     shard = session.shard()
-    shard._moments = [("BTC", {"at": T})]
+    shard.moments._kept = [("BTC", {"at": T})]
 
     assert [b"\x1fxBTC"] == [message.key for message in shard.cut().messages if b"\x1fx" in message.key]
 
