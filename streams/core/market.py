@@ -3,7 +3,8 @@
 A source partition reports by how much the seconds of its exchanges have
 *grown*, all of it and what was on time, and then its *watermark*, its clock.
 The market's clock is the oldest of them, and there is none before every
-partition has been heard of.
+partition has been heard of. One that had no records while it went on, and
+comes with some from before what is closed, is not waited for.
 
 Two sets of panes, in which an exchange is a row and the market is their sum:
 
@@ -122,9 +123,11 @@ class Market:
         return -1 if known == _FOREVER and clock_ms is not None else known
 
     def _oldest(self) -> int | None:
+        """Return the oldest clock, but for those behind what is closed: theirs were empty, and come too late for it."""
         if len(self.clocks) < (self.partitions or 1):
             return None
-        clock = min(self.clocks.values())
+        counted = (clock for clock in self.clocks.values() if clock >= self.clock_ms - self.lateness_ms)
+        clock = min(counted, default=_FOREVER)
         return None if clock == _FOREVER else clock
 
     # ---------------------------------------------------------------- totals

@@ -56,6 +56,29 @@ def test_a_partition_that_has_nothing_to_read_holds_nobody_back():
     assert S * 1_000 == made.clock_ms
 
 
+@pytest.mark.parametrize(("behind_ms", "clock_s"), [(5_000, S), (5_001, S + 60)])
+def test_a_partition_that_was_empty_and_is_behind_what_is_closed_is_not_waited_for(behind_ms, clock_s):
+    made, _ = market(clock_s=S, partitions=2)
+    made.watermark(1, None, 2)
+    made.watermark(1, S * 1_000 - behind_ms, 2)
+    made.watermark(0, (S + 60) * 1_000, 2)
+    assert clock_s * 1_000 == made.clock_ms
+
+    made.watermark(1, (S + 90) * 1_000, 2)  # and counts again once it has come so far
+    made.watermark(0, (S + 200) * 1_000, 2)
+    assert (S + 90) * 1_000 == made.clock_ms
+
+
+def test_a_clock_that_holds_the_market_back_does_so_however_far_the_others_are():
+    made, _ = market(clock_s=S, partitions=3)
+    made.watermark(1, (S + 3_600) * 1_000, 3)
+    made.watermark(2, None, 3)
+    made.watermark(2, (S - 3_600) * 1_000, 3)
+
+    assert [] == made.watermark(1, (S + 7_200) * 1_000, 3)
+    assert S * 1_000 == made.clock_ms
+
+
 def test_partitions_without_any_record_give_no_time():
     made = Market(RULES, 0)
 

@@ -57,6 +57,19 @@ def test_nothing_has_changed_and_nothing_is_announced_again():
     assert [] == again.watermark(0, again.clock_ms, 1)
 
 
+def test_a_partition_that_was_not_waited_for_is_not_waited_for_after_a_restart():
+    made = before()
+    for clock_ms in (None, S * 1_000):
+        made.watermark(1, clock_ms, 2)
+    again = resumed(made)
+    for number, clock_ms in made.clocks.items():  # which rows have, but not what they were before
+        again.hear(number, clock_ms, 2)
+    for each in (made, again):
+        each.watermark(0, (S + 90) * 1_000, 2)
+
+    assert [(S + 90) * 1_000] * 2 == [made.clock_ms, again.clock_ms]
+
+
 def test_where_nothing_was_on_time_nothing_is_decided():
     again = resumed(before(growth({10: 7}, on_time=False)))
 
