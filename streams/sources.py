@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import re
 import zlib
 from datetime import UTC, datetime
@@ -99,11 +100,20 @@ def read(
             batch.append(item)
             if len(batch) == chunk:
                 yield batch
-                progress(raw.tell())
+                progress(_place(raw))
                 batch = []
         if batch:
             yield batch
-        progress(raw.tell())
+        progress(_place(raw))
+
+
+def _place(raw: IO[bytes]) -> int:
+    return raw.tell() if raw.seekable() else 0  # a pipe has no size either
+
+
+def name_of(path: Path) -> str:
+    """Return a file's name as text that can be written: names need not be UTF-8."""
+    return os.fsencode(path.name).decode(errors="replace")
 
 
 def guess_format(path: Path) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 import click
 from rich.console import Console
@@ -57,15 +57,13 @@ def run(
     try:
         forms = {path: file_format or sources.guess_format(path) for path in files}
         wanted = Wanted.of(report, settings) if report else None
+        opened = _opened(out, report, forms)
     except ValueError as error:
         click.echo(f"streams: {error}", err=True)
         sys.exit(2)
-    if report:
-        report.folder.mkdir(parents=True, exist_ok=True)
-        out = out or report.folder / "events.jsonl"
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
-        written = stack.enter_context(out.open("w", encoding="utf-8")) if out else sys.stdout
+        written = stack.enter_context(opened)
         registry = file_registry()
         loader = Loader(partitions, Encoder(registry.writers()), lambda sentence: console.print(sentence, markup=False))
         stack.callback(loader.close)
@@ -80,12 +78,29 @@ def run(
             _feed(replay, records, flush_count, step_ms if wanted else None)
             return replay.summary(loader.unreadable), Played(label, rules.cascade_rules(of), recorder or Recorder())
 
-        summary, ours = play("as set", settings, lambda line: click.echo(line, file=written))
+        summary, ours = play("as set", settings, lambda line: click.echo(line.encode(), file=written))
         if wanted:
             others = [play(label, other, lambda _: None)[1] for label, other in wanted.what_ifs]
             console.print(wanted.write(forms, summary, [ours, *others]), markup=False)
     show(summary, console)
     return summary
+
+
+def _opened(out: Path | None, report: Report | None, inputs: Iterable[Path]) -> AbstractContextManager[IO[Any]]:
+    """Open what the events go to; ``ValueError`` says in one sentence why it cannot be."""
+    out = out or (report.folder / "events.jsonl" if report else None)
+    if out is None:
+        return nullcontext(sys.stdout)
+    if out.exists() and any(out.samefile(path) for path in inputs):
+        msg = f"the events must not be written over what is read, were to go to {out}"
+        raise ValueError(msg)
+    try:
+        if report:
+            report.folder.mkdir(parents=True, exist_ok=True)
+        return out.open("wb")
+    except OSError as error:
+        msg = f"{error.filename} cannot be written: {error.strerror}"
+        raise ValueError(msg) from None
 
 
 def _feed(replay: Replay, records: Iterable[Fed], flush_count: int, step_ms: int | None) -> None:

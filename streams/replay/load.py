@@ -66,7 +66,7 @@ class Loader:
         for path, form in forms.items():
             refuse = self._refusing(path)
             for chunk in sources.read(path, form, refuse=refuse, progress=_moving(progress, task, done)):
-                fed = self._fed(chunk, path.name, refuse)
+                fed = self._fed(chunk, sources.name_of(path), refuse)
                 self._sorted.executemany("INSERT INTO fed VALUES (?,?,?,?,?,?,?,?,?)", fed)
                 self._sorted.commit()
             done += path.stat().st_size
@@ -90,7 +90,7 @@ class Loader:
         def refuse(unreadable: sources.Unreadable) -> None:
             self.unreadable += 1
             if self.unreadable <= _UNREADABLE_SHOWN_MAX:
-                self._say(f"{path.name} line {unreadable.number}: {unreadable.detail}")
+                self._say(f"{sources.name_of(path)} line {unreadable.number}: {unreadable.detail}")
 
         return refuse
 
