@@ -241,7 +241,7 @@ def _avro(file: IO[bytes]) -> Iterator[Item]:
     try:
         for number, record in enumerate(fastavro.reader(file), start=1):
             yield _avro_record(number, cast("Record", record))
-    except (ValueError, EOFError, KeyError, IndexError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 (each compression and logical type has errors of its own)
         # Inside a container nothing says where the next record begins.
         yield Unreadable(number + 1, f"the rest of the container cannot be read: {type(error).__name__}: {error}")
 

@@ -285,6 +285,14 @@ def test_an_avro_container_that_breaks_off_gives_what_came_before(tmp_path: Path
     assert ([1, 2], [3]) == ([item.number for item in found], [item.number for item in refused])
 
 
+def test_a_time_that_no_calendar_has_costs_the_rest_of_its_container(tmp_path: Path) -> None:
+    micros = {**LIQUIDATION, "event_time": LIQUIDATION["event_time"] * 1_000}
+    found, refused = read_all(avro_file(tmp_path / "a.avro", [LIQUIDATION, micros, LIQUIDATION]))
+
+    assert [1] == [item.number for item in found]
+    assert (2, True) == (refused[0].number, "the rest of the container cannot be read" in refused[0].detail)
+
+
 def test_an_avro_record_of_no_known_topic_is_refused(tmp_path: Path) -> None:
     _, refused = read_all(avro_file(tmp_path / "a.avro", [{"exchange": "okx"}]))
 
