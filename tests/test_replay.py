@@ -143,6 +143,17 @@ def test_a_dead_letter_names_the_file_and_the_line(tmp_path):
     assert "missing_field" == letter["record"]["reason"]
 
 
+@pytest.mark.parametrize("count", [1, 30])  # one by one, and by columns
+def test_a_record_dated_in_the_future_is_refused_as_it_is_live(tmp_path, count):
+    good = [liquidation(T0 + number, number) for number in range(count)]
+    in_2099 = liquidation(4_070_908_800_000, "future")
+
+    summary, lines = replay(tmp_path, jsonl(tmp_path / "a.jsonl", *good, in_2099), partitions=1)
+
+    assert {("liquidations", "event_time_in_future"): 1} == dict(summary.refused)
+    assert count * 10_000.0 == row(lines, "MARKET|ALL")["windows"][0]["long_usd"]
+
+
 def test_a_line_that_is_no_record_is_reported_with_its_number_and_harms_nothing(tmp_path, capsys):
     path = jsonl(tmp_path / "a.jsonl", liquidation(T0, 1), {**liquidation(T0, 2), "topic": "cascades"})
     path.write_text("not JSON\n" + path.read_text())

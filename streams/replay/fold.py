@@ -67,6 +67,7 @@ def _batch(topic: str, partition: int, offset: int, feds: list[Fed]) -> RecordBa
         [fed.key for fed in feds],
         [fed.value for fed in feds],
         np.array([fed.at_ms for fed in feds], np.int64),
+        log_append_time=True,
     )
 
 

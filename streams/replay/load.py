@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,7 +22,10 @@ _UNREADABLE_SHOWN_MAX: Final = 20
 
 
 class Fed(NamedTuple):
-    """A record as its topic would hold it, its place in the order (``at_ms``, ``number``), and where it came from."""
+    """A record as its topic would hold it, its place in the order (``at_ms``, ``number``), and where it came from.
+
+    ``at_ms`` is its event time, but no later than now: it stands for the broker's own time.
+    """
 
     at_ms: int
     number: int
@@ -53,6 +57,7 @@ class Loader:
         self._partitions = partitions
         self._say = say
         self._encoder = encoder
+        self._now_ms = time.time_ns() // 1_000_000
         self._sorted = sqlite3.connect("")
         self._sorted.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._sorted.execute("PRAGMA journal_mode = OFF")
@@ -103,7 +108,7 @@ class Loader:
                 refuse(sources.Unreadable(line, f"topic must be one of {', '.join(INPUTS)}, was {topic!r}"))
                 continue
             # What has no time that can be used is refused by the codec: where it stands does not matter.
-            at_ms = _usable(record.get("event_time"), at_ms)
+            at_ms = min(_usable(record.get("event_time"), at_ms), self._now_ms)
             if record.get("ingest_time") is None:
                 record["ingest_time"] = record.get("event_time")
             key = str(record.get("asset") or "").encode(errors="replace")
