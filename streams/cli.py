@@ -84,6 +84,8 @@ def replay(
 ) -> None:  # fmt: skip
     """Run recorded liquidations and funding through the same code as the worker.
 
+    Times may also be ISO 8601 with a zone, or whole numbers as text or with .0; ingest_time may be missing.
+
     With --report DIR a page is written that shows its work: totals, thresholds, each event with the terms of its rule.
     """
     if report is None and (what_ifs or episodes):

@@ -43,6 +43,13 @@ TEXTS: Final = frozenset(
     {"exchange", "symbol", "asset", "position_side", "price_kind", "liquidation_id", "source", "topic"}
 )
 TIMES: Final = frozenset({"event_time", "ingest_time", "next_funding_time", "period_start", "period_end"})
+NUMBERS: Final = frozenset(
+    {
+        *("price", "quantity", "notional_usd", "bid_price", "bid_quantity", "ask_price", "ask_quantity", "mark_price"),
+        *("funding_rate", "funding_interval_hours", "predicted_rate", "open_interest", "open_interest_usd"),
+        *("inflow", "outflow"),
+    }
+)
 
 Record: TypeAlias = dict[str, Any]
 
@@ -215,8 +222,8 @@ def _time(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     text = str(value)
-    if re.fullmatch(r"-?\d+", text):
-        return int(text)
+    if re.fullmatch(r"-?\d+(\.0+)?", text):
+        return int(text.partition(".")[0])
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

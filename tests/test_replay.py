@@ -154,6 +154,22 @@ def test_a_record_dated_in_the_future_is_refused_as_it_is_live(tmp_path, count):
     assert count * 10_000.0 == row(lines, "MARKET|ALL")["windows"][0]["long_usd"]
 
 
+@pytest.mark.parametrize("price", ["100.0", "1_00", True])
+def test_what_is_no_number_to_the_worker_is_none_to_a_replay(tmp_path, price):
+    summary, _ = replay(tmp_path, jsonl(tmp_path / "a.jsonl", liquidation(T0, 1), liquidation(T0, 2, price=price)))
+
+    assert {("liquidations", "impossible_number"): 1} == dict(summary.refused)
+
+
+def test_times_that_only_a_replay_takes_are_those_that_its_help_names(tmp_path):
+    times = [float(T0), f"{T0}", f"{T0}.0", "2023-11-14T22:13:20Z"]
+    records = [liquidation(at, number) for number, at in enumerate(times)]
+
+    summary, _ = replay(tmp_path, jsonl(tmp_path / "a.jsonl", *records))
+
+    assert (4, 40_000_000_000) == (summary.aggregated.total(), summary.long_micro_usd)
+
+
 def test_a_line_that_is_no_record_is_reported_with_its_number_and_harms_nothing(tmp_path, capsys):
     path = jsonl(tmp_path / "a.jsonl", liquidation(T0, 1), {**liquidation(T0, 2), "topic": "cascades"})
     path.write_text("not JSON\n" + path.read_text())

@@ -12,7 +12,8 @@ from typing import Any
 import fastavro
 import pytest
 
-from streams.sources import Sourced, Unreadable, guess_format, milliseconds, read, topic_of
+from streams.resources import schema_text
+from streams.sources import NUMBERS, TEXTS, TIMES, Sourced, Unreadable, guess_format, milliseconds, read, topic_of
 
 CAPTURES = Path(__file__).parents[1].parent / "shared" / "data" / "binance-forceorder-small"
 LINE = "1000PEPE,SELL,LIMIT,IOC,43942,0.0107751,0.0109313,FILLED,8,43942,1718901133106,480.34"
@@ -305,6 +306,14 @@ def test_a_file_that_is_no_avro_container_is_refused_as_a_whole(tmp_path: Path, 
     path.write_bytes(content)
 
     assert [1] == [item.number for item in read_all(path)[1]]
+
+
+def test_every_field_of_an_input_is_a_text_a_time_or_a_number() -> None:
+    files = [f"{name}.avsc" for name in ("liquidation", "funding", "open-interest", "quote", "exchange-flow")]
+    fields = {field["name"] for file in files for field in json.loads(schema_text(file))["fields"]}
+
+    assert fields == (TEXTS | TIMES | NUMBERS) - {"topic"}
+    assert len(TEXTS) + len(TIMES) + len(NUMBERS) == len(TEXTS | TIMES | NUMBERS)
 
 
 # --- chunks, packing, names ----------------------------------------------------------------------------------------

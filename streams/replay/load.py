@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +20,7 @@ from streams.units.shard import FUNDING, LIQUIDATIONS
 INPUTS: Final = (LIQUIDATIONS, FUNDING, "open-interest", "quotes", "exchange-flows")
 _CACHE_KIB: Final = 65_536
 _UNREADABLE_SHOWN_MAX: Final = 20
+_NUMBER: Final = (float, int, type(None))
 
 
 class Fed(NamedTuple):
@@ -121,10 +123,11 @@ class Loader:
 
     def _encoded(self, topic: str, record: sources.Record) -> tuple[str, bytes]:
         """Return Avro; JSON for what Avro cannot hold, so that the codec can say what is wrong with it."""
-        try:
-            return "avro", self._encoder.encode(topic, record)
-        except ValueError:
-            return "json", json.dumps(record, default=str).encode()
+        # The encoder would make a number of "2_000" and of true.
+        if all(type(value) in _NUMBER for name, value in record.items() if name in sources.NUMBERS):
+            with suppress(ValueError):
+                return "avro", self._encoder.encode(topic, record)
+        return "json", json.dumps(record, default=str).encode()
 
 
 def _usable(event_time: Any, otherwise: int) -> int:
