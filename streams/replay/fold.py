@@ -113,7 +113,6 @@ class Replay:
         self._emit = emit
         self._recorder = recorder
         self._reader = ValueReader(registry)
-        self._newest_ms = 0
         self._handed: dict[tuple[str, int], list[Fed]] = {}
         self._without_clock = set(range(partitions)) - expected
 
@@ -124,7 +123,6 @@ class Replay:
             self._hand_over(lane)
         lane.add(fed)
         self.fed_count += 1
-        self._newest_ms = fed.at_ms
 
     def flush(self) -> None:
         """Let the market hear of everything so far, and write what there is to say."""
@@ -161,6 +159,7 @@ class Replay:
         """Return what became of everything."""
         tallies = [lane.shard.tally for lane in self.lanes]
         clock_ms = self.exchanges.market.clock_ms
+        newest_ms = max(lane.shard.fold.clock_ms or 0 for lane in self.lanes)
         return Summary(
             unreadable,
             consumed=sum((tally.consumed for tally in tallies), Counter()),
@@ -170,7 +169,7 @@ class Replay:
             long_micro_usd=int(self.exchanges.market.grown[0]),
             short_micro_usd=int(self.exchanges.market.grown[1]),
             events=self.events,
-            market_behind_ms=self._newest_ms - clock_ms if clock_ms >= 0 else None,
+            market_behind_ms=newest_ms - clock_ms if clock_ms >= 0 else None,
         )
 
     def _hand_over(self, lane: Lane) -> None:

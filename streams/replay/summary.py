@@ -32,12 +32,8 @@ def show(summary: Summary, console: Console) -> None:
     console.print(_findings(summary))
     if summary.unreadable:
         console.print(f"lines that could not be read: {summary.unreadable:,}")
-    behind_ms = summary.market_behind_ms
-    if behind_ms is not None and behind_ms >= _BEHIND_MS_SAID:
-        console.print(
-            f"exchanges and the market stand {behind_ms / 60_000:,.0f} min before the newest record: "
-            "they wait for the partition that has been silent longest; --partitions 1 has only one"
-        )
+    if sentence := waiting(summary):
+        console.print(sentence)
 
 
 def counts(summary: Summary) -> list[tuple[str, ...]]:
@@ -55,12 +51,20 @@ def caveats(summary: Summary) -> list[str]:
     found = []
     if summary.unreadable:
         found.append(f"{summary.unreadable:,} lines could not be read.")
-    if summary.market_behind_ms:
-        found.append(
-            f"Exchanges and the market stand {summary.market_behind_ms / 1000:,.0f} s before the newest record: they "
-            "wait for the partition that has been silent longest."
-        )
+    if sentence := waiting(summary):
+        found.append(sentence)
     return found
+
+
+def waiting(summary: Summary) -> str | None:
+    """Say by how much exchanges and the market end before their assets, where that is much."""
+    behind_ms = summary.market_behind_ms
+    if behind_ms is None or behind_ms < _BEHIND_MS_SAID:
+        return None
+    return (
+        f"Exchanges and the market stand {behind_ms / 60_000:,.0f} min before the newest liquidation that counts: "
+        "they wait for the partition that has had none for longest; --partitions 1 has only one."
+    )
 
 
 def _records(summary: Summary) -> Table:
