@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from streams.core.cascade import CascadeRule
 from streams.core.events import PositionSide, Scope, micro_usd
-from streams.core.market import ALL
 from streams.core.phrases import exchange_name
 from streams.report.costs import minutes_of
 from streams.report.minutes import MINUTE_MS, Ints, sliding
@@ -151,7 +150,7 @@ def side_by_side(lanes: Sequence[tuple[str, Recorder]], span: Span) -> str:
 
 def market(recorder: Recorder) -> list[Story]:
     """Return the cascades of the whole market, oldest first."""
-    found = [story for story in recorder.cascades.values() if story.first["key"] == ALL]
+    found = [story for story in recorder.cascades.values() if story.first["scope"] == Scope.MARKET]
     return sorted(found, key=lambda story: int(story.first["started"]))
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from streams.core.cascade import CascadeRule
 from streams.core.events import PositionSide, Scope, micro_usd
-from streams.core.market import ALL
 from streams.report.minutes import MINUTE_MS, Ints, sliding
 from streams.report.recorder import Recorder, Story
 
@@ -57,7 +56,7 @@ def minutes_of(story: Story, recorder: Recorder) -> Ints | None:
         return None
     if first["scope"] == Scope.ASSET:
         return np.array([story.minutes.get(minute, (0, 0)) for minute in span], np.int64)
-    exchange = None if first["key"] == ALL else first["key"]
+    exchange = None if first["scope"] == Scope.MARKET else first["key"]
     return recorder.minutes.of(exchange, span.start, span.stop)[:, :2]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from streams.core.market import ALL
+from streams.report.charts import market
 from streams.report.minutes import MINUTE_MS, sliding
 from tests.report.replays import HOUR_MS, hear
 from tests.test_replay import T0, liquidation, stormy
@@ -40,6 +41,13 @@ def test_minutes_hold_what_was_counted_however_the_run_is_cut(flush_count):
     assert [summary.long_micro_usd, summary.short_micro_usd, summary.aggregated["liquidations"]] == whole.tolist()
     each = [minutes.of(name, minutes.first, minutes.last + 1) for name in minutes.exchanges()]
     assert whole.tolist() == np.sum(each, axis=(0, 1)).tolist()
+
+
+def test_an_asset_called_all_is_not_the_market():
+    heard = hear([liquidation(T0, 1, "ALL", usd=200_000.0), liquidation(T0 + HOUR_MS, 2, "ALL", usd=1.0)])
+
+    assert heard.stories("ASSET")
+    assert heard.stories("MARKET") == market(heard.recorder)
 
 
 def test_a_minute_is_asked_for_across_days():
