@@ -50,6 +50,7 @@ NUMBERS: Final = frozenset(
         *("inflow", "outflow"),
     }
 )
+_FIELDS: Final = TEXTS | TIMES | NUMBERS
 
 Record: TypeAlias = dict[str, Any]
 
@@ -183,10 +184,16 @@ def _json_line(number: int, line: str) -> Sourced:
 
 
 def _csv(file: IO[bytes]) -> Iterator[Item]:
+    line = file.readline().decode("utf-8-sig", "replace")
     try:
-        header = next(csv.reader([file.readline().decode("utf-8-sig", "replace")]), [])
+        header = [name.strip().lower() for name in next(csv.reader([line]), [])]
     except csv.Error as error:
         yield Unreadable(1, str(error))
+        return
+    if line and not {"topic", *TELLING_FIELDS} & set(header):
+        telling = ", ".join(TELLING_FIELDS)
+        detail = f"the header must be names separated by commas with topic or one of {telling}, was {line[:40]!r}"
+        yield Unreadable(1, detail)
         return
     yield from _lines(file, lambda number, line: _csv_line(number, line, header), first=2)
 
@@ -196,7 +203,7 @@ def _csv_line(number: int, line: str, header: list[str]) -> Sourced:
     if len(cells) != len(header):
         msg = f"a line must have the {len(header)} fields of the header, had {len(cells)}"
         raise ValueError(msg)
-    record = {name: _cell(name, cell) for name, cell in zip(header, cells, strict=True)}
+    record = {name: _cell(name, cell) for name, cell in zip(header, cells, strict=True) if name in _FIELDS}
     topic = topic_of(record)
     record.pop("topic", None)
     return Sourced(number, topic, record)

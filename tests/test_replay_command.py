@@ -14,6 +14,8 @@ from streams.cli import main
 from streams.replay import Report, run
 from tests.test_replay import T0, jsonl, liquidation, replay, settings
 
+LIQUIDATION = liquidation(T0, 1)
+
 
 def invoke(*arguments):
     return CliRunner().invoke(main, ["replay", *map(str, arguments)])
@@ -21,7 +23,7 @@ def invoke(*arguments):
 
 @pytest.mark.parametrize("option", ["--out", "--report"])
 def test_a_recording_is_not_written_over_by_its_events(tmp_path, option):
-    path = jsonl(tmp_path / "events.jsonl", liquidation(T0, 1))
+    path = jsonl(tmp_path / "events.jsonl", LIQUIDATION)
     recorded = path.read_text()
     (tmp_path / "other.jsonl").symlink_to(path)
 
@@ -33,16 +35,24 @@ def test_a_recording_is_not_written_over_by_its_events(tmp_path, option):
 
 @pytest.mark.parametrize(("option", "place"), [("--out", "absent/a.jsonl"), ("--report", "in.jsonl/report")])
 def test_what_cannot_be_written_is_said_in_one_sentence(tmp_path, option, place):
-    result = invoke(jsonl(tmp_path / "in.jsonl", liquidation(T0, 1)), option, tmp_path / place)
+    result = invoke(jsonl(tmp_path / "in.jsonl", LIQUIDATION), option, tmp_path / place)
 
     assert (2, 1) == (result.exit_code, result.stderr.count("\n"))
     assert f"streams: {tmp_path / place} cannot be written: " in result.stderr
 
 
+@pytest.mark.parametrize(("content", "status"), [("not JSON\n", 1), ("", 0), (f"x\n{json.dumps(LIQUIDATION)}\n", 0)])
+def test_it_fails_where_no_line_could_be_read(tmp_path, content, status):
+    path = tmp_path / "a.jsonl"
+    path.write_text(content)
+
+    assert status == invoke(path).exit_code
+
+
 def test_a_pipe_is_read_like_a_file(tmp_path):
     read, write = os.pipe()
     with os.fdopen(write, "w") as file:
-        file.write(json.dumps(liquidation(T0, 1)))
+        file.write(json.dumps(LIQUIDATION))
     out = tmp_path / "out.jsonl"
 
     result = invoke("--format", "jsonl", "--out", out, f"/dev/fd/{read}")

@@ -216,6 +216,22 @@ def test_a_csv_line_that_does_not_fit_is_refused_with_its_number(tmp_path: Path,
     assert detail in refused[0].detail
 
 
+def test_a_csv_header_may_be_in_capitals_and_have_columns_of_its_own(tmp_path: Path) -> None:
+    header, line = csv_lines(LIQUIDATION)
+    found, refused = read_all(write(tmp_path / "a.csv", f"Order_Type, {header.upper()}", f"LIMIT,{line}"))
+
+    assert ([Sourced(2, "liquidations", LIQUIDATION)], []) == (found, refused)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_header_that_no_line_can_fit_is_refused_once(tmp_path: Path, separator: str) -> None:
+    lines = [line.replace(",", separator) for line in csv_lines(LIQUIDATION, LIQUIDATION)]
+    found, refused = read_all(write(tmp_path / "a.csv", *lines))
+
+    assert ([], [1]) == (found, [item.number for item in refused])
+    assert "the header must be names separated by commas" in refused[0].detail
+
+
 def test_jsonl_may_name_the_topic_and_keeps_unknown_fields(tmp_path: Path) -> None:
     lines = [
         json.dumps({**LIQUIDATION, "note": 1}),

@@ -51,7 +51,7 @@ def run(
 ) -> Summary:
     """Replay files; events go to ``out`` or stdout as JSON lines, progress and the summary to stderr.
 
-    With a report they go into its folder where ``out`` is not given.
+    With a report they go into its folder where ``out`` is not given. Where no line could be read, the exit status is 1.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
@@ -83,6 +83,8 @@ def run(
             others = [play(label, other, lambda _: None)[1] for label, other in wanted.what_ifs]
             console.print(wanted.write(forms, summary, [ours, *others]), markup=False)
     show(summary, console)
+    if summary.unreadable and not summary.consumed:
+        sys.exit(1)
     return summary
 
 
