@@ -54,7 +54,7 @@ def read(path: Path) -> list[Known]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         lines = content["episodes"] if isinstance(content, dict) else content
         return [_known(line) for line in lines]
-    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, yaml.YAMLError) as error:
         msg = f"{path.name}: {_FORM}: {type(error).__name__}: {error}"
         raise ValueError(" ".join(msg.split())) from None
 
@@ -63,6 +63,9 @@ def _known(line: dict[str, Any]) -> Known:
     timed = "started" in line
     if timed:
         start, end = _moment(line["started"]), _moment(line["ended"])
+        if start >= end:
+            msg = f"{line['name']} must have ended after it started"
+            raise ValueError(msg)
     else:
         start = _moment(line["date"])
         end = start + timedelta(days=1)

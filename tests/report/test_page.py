@@ -179,6 +179,15 @@ def test_a_file_that_holds_no_episodes_is_refused_in_one_sentence(tmp_path, text
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("ended", ["2020-01-01", "2020-01-02"])
+def test_an_episode_that_does_not_end_after_its_start_is_refused(tmp_path, ended):
+    path = tmp_path / "known.yaml"
+    path.write_text(f"- {{name: a, started: 2020-01-02, ended: {ended}}}\n")
+
+    with pytest.raises(ValueError, match=r"a must have ended after it started$"):
+        read(path)
+
+
 def test_a_cascade_is_of_the_episode_whose_time_it_touches_and_others_are_beside(tmp_path):
     #  day 0 (known): storm      day 1 (known by the hour, quiet)      day 2: storm
     start = T0 // DAY_MS * DAY_MS
