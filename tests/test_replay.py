@@ -225,6 +225,17 @@ def test_a_partition_whose_liquidations_are_all_refused_does_not_hold_it_back_ei
     assert 10_000.0 == row(lines, "MARKET|ALL")["windows"][0]["long_usd"]
 
 
+def test_the_market_hears_a_partition_in_time_that_began_with_refused_ones(tmp_path):
+    storm = liquidation(T0 + 60_000, 3, "SOL", usd=200_000.0)
+    begin, later = [liquidation(T0, 1), liquidation(T0, 2, "SOL", price=-1)], liquidation(T0 + 120_000, 4)
+    assert partition_of(b"BTC", 4) < partition_of(b"SOL", 4)
+    path = jsonl(tmp_path / "a.jsonl", *begin, storm, later, {**later, "asset": "SOL"})
+
+    _, lines = replay(tmp_path, path, flush_count=2)
+
+    assert "MARKET|ALL" in {line["key"] for line in lines if line["topic"] == "cascades"}
+
+
 def test_the_market_waits_for_a_partition_that_has_had_funding_and_will_have_liquidations(tmp_path):
     path = jsonl(
         tmp_path / "a.jsonl",

@@ -114,7 +114,7 @@ class Replay:
         self._recorder = recorder
         self._reader = ValueReader(registry)
         self._handed: dict[tuple[str, int], list[Fed]] = {}
-        self._without_clock = set(range(partitions)) - expected
+        self._expected = expected
 
     def feed(self, fed: Fed) -> None:
         """Take the next record."""
@@ -129,13 +129,13 @@ class Replay:
         found: list[Message] = []
         for lane in self.lanes:
             self._hand_over(lane)
-            if lane.shard.partition in self._without_clock:
-                lane.shard.idle(0)
+        self._give_time()
+        # First those that the market does not wait for: where a clock begins, it must hear it before the later ones.
+        for lane in sorted(self.lanes, key=lambda each: not each.shard.nothing_to_read):
             if self._recorder:
                 self._recorder.added(lane.shard.fold)
             if lane.shard.work:
                 found += lane.shard.cut().messages
-        self._without_clock.clear()
         snapshots = [message for message in found if message.topic == SNAPSHOTS]
         if snapshots:
             self.exchanges.handle(self._snapshot_batch(snapshots))
@@ -145,11 +145,16 @@ class Replay:
             self._recorder.flushed(self.exchanges.market)
         self._handed.clear()
 
+    def _give_time(self) -> None:
+        """Let the market wait no longer for lanes without liquidations, and for those that had only refused ones."""
+        begun = any(not lane.shard.clockless for lane in self.lanes)
+        for lane in self.lanes:
+            refused = begun and lane.shard.clockless and LIQUIDATIONS in lane.shard.next
+            if not lane.shard.nothing_to_read and (refused or lane.shard.partition not in self._expected):
+                lane.shard.idle(0)
+
     def end(self) -> None:
         """Say the last: what waits, and the rows as they stand."""
-        self.flush()
-        # Where all liquidations were refused there never was a clock.
-        self._without_clock = {lane.shard.partition for lane in self.lanes if lane.shard.clockless}
         self.flush()
         for key, value in sorted(self.rows.items()):
             self._line(WINDOWS, key.decode(), self._reader.read(value))

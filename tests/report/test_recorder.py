@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from streams.core.market import ALL
+from streams.replay.load import partition_of
 from streams.report.charts import market
 from streams.report.minutes import MINUTE_MS, sliding
 from tests.report.replays import HOUR_MS, hear
@@ -80,6 +81,18 @@ def test_own_normals_are_those_that_the_cascades_name():
 
     assert normal_usd
     assert in_effect // 12 / 1e6 == normal_usd
+
+
+def test_own_normals_do_not_wait_for_a_partition_whose_liquidations_are_refused():
+    assert partition_of(b"BTC", 2) != partition_of(b"ETH", 2)
+
+    beside, alone = (
+        hear([liquidation(T_HOUR, 1, asset, price=-1.0), *days()], flush_count=5).recorder.normals
+        for asset in ("BTC", "ETH")
+    )
+
+    assert 1 < len(beside[ALL])
+    assert beside == alone
 
 
 def test_an_asset_keeps_the_minutes_around_its_cascade_also_where_one_flush_holds_all_of_it():
