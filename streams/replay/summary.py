@@ -50,7 +50,7 @@ def caveats(summary: Summary) -> list[str]:
     """Return what a reader of a report could stumble over."""
     found = []
     if summary.unreadable:
-        found.append(f"{summary.unreadable:,} lines could not be read.")
+        found.append(f"Lines that could not be read: {summary.unreadable:,}.")
     if sentence := waiting(summary):
         found.append(sentence)
     return found

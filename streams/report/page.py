@@ -105,8 +105,9 @@ def coverage(venues: Venues, recorder: Recorder) -> dict[str, str]:
 def _head(replayed: Replayed, covered: dict[str, str]) -> str:
     minutes = replayed.played[0].recorder.minutes
     records = table(("records", "read", "counted", "seen before", "refused"), replayed.counts, numbers=4)
+    caveats = [f'<p class="caveat">{escape(caveat)}</p>' for caveat in replayed.caveats]
     if minutes.first is None:
-        return f"<p>No liquidation counts in these records.</p>{records}"
+        return "\n".join(["<p>No liquidation counts in these records.</p>", *caveats, records])
     sums = minutes.of(None, minutes.first, minutes.last + 1).sum(axis=0).tolist()
     absent = replayed.venues.absent(minutes.last * MINUTE_MS)
     floor = bool(absent) or any(each != Coverage.FULL for each in covered.values())
@@ -119,8 +120,7 @@ def _head(replayed: Replayed, covered: dict[str, str]) -> str:
     when = f"{moment(minutes.first * MINUTE_MS)} to {moment((minutes.last + 1) * MINUTE_MS)} UTC"
     whole, long, short = (money_of(each, floor) for each in (sums[0] + sums[1], sums[0], sums[1]))
     sides = f"{long} of longs and {short} of shorts, {sums[2]:,} liquidations counted"
-    found = [f"<p>{when}: <b>{whole}</b> liquidated, {sides}.</p>"]
-    found += [f'<p class="caveat">{escape(caveat)}</p>' for caveat in replayed.caveats]
+    found = [f"<p>{when}: <b>{whole}</b> liquidated, {sides}.</p>", *caveats]
     found.append(table(("exchange", "coverage", "longs", "shorts", "count"), rows, numbers=3))
     found.append(
         '<p class="note">"At least": public feeds do not show everything. SAMPLED ones push at most one order per '
@@ -140,12 +140,12 @@ def _thresholds(rules: Rules) -> str:
         rows.append(
             (
                 scope.value, money_of(rule.floor_micro_usd, False), f"{rule.multiple} ×", f"{rule.share_min / 10:g} %",
-                f"{rule.hour_min} ×", multiples, hours, f"{rule.peak_fall / 10:g} %", f"{rule.release / 10:g} %",
-                f"{rule.quiet_ms / 60_000:g} min", rule.version(),
+                f"{rule.hour_min} ×", str(rule.assets_min or ""), multiples, hours, f"{rule.peak_fall / 10:g} %",
+                f"{rule.release / 10:g} %", f"{rule.quiet_ms / 60_000:g} min", rule.version(),
             )
         )  # fmt: skip
     head = (
-        "scope", "five minutes at least", "and times own normal", "share", "its hour",
+        "scope", "five minutes at least", "and times own normal", "share", "its hour", "assets at least",
         "five minutes of MAJOR, SEVERE, EXTREME", "or their hour", "fall that makes a peak",
         "release", "quiet", "rule version",
     )  # fmt: skip

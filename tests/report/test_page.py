@@ -15,7 +15,7 @@ from streams.replay.what_if import changed
 from streams.report import png
 from streams.report.charts import Span
 from streams.report.known import compare, read
-from streams.report.svg import Panel, moment, time_ticks
+from streams.report.svg import Panel, moment, picture, text, time_ticks
 from tests.report.replays import HOUR_MS, hear
 from tests.test_replay import T0, jsonl, liquidation, settings, stormy
 
@@ -104,6 +104,22 @@ def test_the_pictures_are_written_as_png(reported):
     assert all(content.startswith(b"\x89PNG") for content in found.values())
 
 
+def test_a_picture_shows_a_name_that_xml_cannot_hold(tmp_path):
+    pytest.importorskip("resvg_py", reason="needs resvg-py: pip install 'liquidation-streams[report]'")
+
+    assert png.write(tmp_path, {"a": picture(10, [text(0, 9, "b\uffff")], "b\uffff")})
+
+
+def test_no_picture_of_an_earlier_report_stays_beside_the_page(tmp_path):
+    mine = {"cascade-of-mine.png", "exchange.png"}
+    for name in ("what-if.png", "cascade-20260131T153800-LONG.png", *mine):
+        (tmp_path / name).touch()
+
+    png.write(tmp_path, {})
+
+    assert mine == {path.name for path in tmp_path.iterdir()}
+
+
 def test_without_the_renderer_the_page_stands_and_a_sentence_says_what_to_install(monkeypatch, tmp_path):
     def missing(name):
         raise ImportError(name)
@@ -112,6 +128,33 @@ def test_without_the_renderer_the_page_stands_and_a_sentence_says_what_to_instal
 
     assert not png.write(tmp_path, {"a": "<svg/>"})
     assert "pip install 'liquidation-streams[report]'" in png.MISSING
+
+
+def test_a_page_of_nothing_but_unreadable_lines_says_so(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("not JSON\n")
+
+    with pytest.raises(SystemExit):
+        run(settings(), [path], file_format=None, out=None, partitions=1, report=Report(tmp_path))
+
+    assert "Lines that could not be read: 1." in (tmp_path / "index.html").read_text()
+
+
+def test_the_thresholds_have_how_many_assets_make_a_market(tmp_path):
+    path = jsonl(tmp_path / "a.jsonl", liquidation(T0, 1))
+
+    run(
+        changed(settings(), "market.assets_min=3"),
+        [path],
+        file_format=None,
+        out=None,
+        partitions=1,
+        report=Report(tmp_path),
+    )
+
+    page = (tmp_path / "index.html").read_text()
+    head, _, market = page[page.index("<th>scope</th><th>five") :].partition("<td>MARKET</td>")
+    assert "3" == re.findall("<td>(.*?)</td>", market)[re.findall("<th>(.*?)</th>", head).index("assets at least") - 1]
 
 
 def test_records_without_a_liquidation_make_a_page_that_says_so(tmp_path):
