@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "jsonl", "avro", "binance-forceorder-csv", "binance-bursts-csv")
 
+_SECONDS = click.FloatRange(min=0, min_open=True)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="streams")
@@ -42,7 +44,7 @@ def worker() -> None:
 
 @main.command()
 @click.option("--seed", default=20260131, show_default=True, help="Seed of the reconstruction.")
-@click.option("--seconds", default=60.0, show_default=True, help="How long the sell-off is played.")
+@click.option("--seconds", default=60.0, show_default=True, type=_SECONDS, help="How long the sell-off is played.")
 def demo(seed: int, seconds: float) -> None:
     """Play a reconstruction of the sell-off of 2026-01-31 through a real worker on an embedded broker."""
     from streams import demo as played
@@ -52,7 +54,7 @@ def demo(seed: int, seconds: float) -> None:
 
 @main.command()
 @click.option("--seed", default=20260131, show_default=True, help="Seed of the reconstruction.")
-@click.option("--seconds", default=600.0, show_default=True, help="How long the sell-off is played.")
+@click.option("--seconds", default=600.0, show_default=True, type=_SECONDS, help="How long the sell-off is played.")
 def play(seed: int, seconds: float) -> None:
     """Play the reconstruction to the brokers of STREAMS_BROKER, as if it were happening; once a day at most.
 

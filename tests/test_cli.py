@@ -93,6 +93,14 @@ def test_the_demo_has_a_seed_and_a_length(run, stand_in):
     assert [((7, 1.5), {})] == calls
 
 
+@pytest.mark.parametrize("command", ["demo", "play"])
+@pytest.mark.parametrize("seconds", ["0", "-5"])
+def test_a_story_takes_some_time(run, stand_in, command, seconds):
+    calls = stand_in(command)
+
+    assert (2, []) == (run(command, "--seconds", seconds).exit_code, calls)
+
+
 def test_a_replay_is_given_its_files(run, stand_in, tmp_path):
     calls = stand_in("replay")
     path = tmp_path / "in.jsonl"
