@@ -43,8 +43,8 @@ def samples(unit: Unit, symbols: frozenset[str]) -> Iterator[Sample]:
 
 def _listed(unit: Shard, symbols: frozenset[str]) -> Iterator[Sample]:
     assets = {asset for _, symbol, asset in unit.fold.panes.instruments if symbol in symbols}
-    interest = unit.context._interest._assets  # noqa: SLF001 - Context should offer this itself
-    assets |= {asset for asset, names in interest.items() if symbols & {name.partition("|")[2] for name in names}}
+    interest = unit.context.instruments_with_open_interest()
+    assets |= {asset for asset, key in interest if key.partition("|")[2] in symbols}
     clock_ms = current.clock_of(unit)
     for (exchange, symbol, asset), rate in unit.crowding.rates_in_force(clock_ms or 0):
         if symbol in symbols:

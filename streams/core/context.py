@@ -8,11 +8,8 @@ out of order by up to ``ContextRule.kept_ms`` (flows: their whole history).
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from streams.core.context_flows import FlowContext
 from streams.core.context_interest import InterestContext
@@ -21,7 +18,7 @@ from streams.core.context_rule import MINUTE_MS, ContextRule
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from streams.core.events import ExchangeFlow, OpenInterest, PositionSide, Quote
 
@@ -150,6 +147,10 @@ class ContextTracker:
         """Return coins in open positions by instrument, "exchange|symbol", as they stood at a moment."""
         return self._interest.snapshot(asset, at_ms)
 
+    def instruments_with_open_interest(self) -> Iterator[tuple[str, str]]:
+        """Yield asset and instrument, "exchange|symbol", of all open interest that is remembered."""
+        return self._interest.instruments()
+
     def open_interest_times(self, asset: str, at_ms: int) -> dict[str, int]:
         """Return when each of ``open_interest_coins`` was heard (ms)."""
         return self._interest.times(asset, at_ms)
@@ -166,14 +167,8 @@ class ContextTracker:
             volatility_multiple=_ratio(self._quotes.volatility_since(asset, since_ms, at_ms), volatility),
             spread_multiple=_ratio(self._quotes.spread_since(asset, since_ms, at_ms), before.spread_median),
             open_interest_change=change.value if change else None,
-            price_recovered=self._recovered(asset, side, since_ms - 5 * MINUTE_MS, at_ms),
+            price_recovered=self._quotes.recovered_since(asset, side, since_ms - 5 * MINUTE_MS, at_ms),
         )
-
-    def _recovered(self, asset: str, side: PositionSide, since_ms: int, at_ms: int) -> float | None:
-        # Moves add up over minutes without a price between them: what they come to may be beyond all numbers.
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = self._quotes.recovered_since(asset, side, since_ms, at_ms)
-        return found if found is not None and math.isfinite(found) else None
 
     def dirty_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call, keys beginning with ``x|``; None where one has expired."""

@@ -18,7 +18,7 @@ from streams.core.history import ROW_VERSION, Histories, row_body
 from streams.core.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from streams.core.events import OpenInterest
 
@@ -84,6 +84,10 @@ class InterestContext:
     def snapshot(self, asset: str, at_ms: int) -> dict[str, float]:
         """Return coins by instrument ("exchange|symbol") as they stood at a moment, where known and fresh."""
         return {key: held.coins for key, held in self._known(asset, at_ms)}
+
+    def instruments(self) -> Iterator[tuple[str, str]]:
+        """Yield asset and key ("exchange|symbol") of all that is remembered."""
+        return ((asset, key) for asset, held in self._assets.items() for key in held)
 
     def times(self, asset: str, at_ms: int) -> dict[str, int]:
         """Return when each of what ``snapshot`` returns was heard, in milliseconds."""

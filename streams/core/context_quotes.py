@@ -18,7 +18,7 @@ Memory per asset: at most 27 hours of two samples a minute (26 KB) and 91 days o
 
 from __future__ import annotations
 
-from math import fsum, log
+from math import fsum, isfinite, log
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -156,10 +156,12 @@ class QuoteContext:
         returns = self._returns_since(asset, since_ms, at_ms)
         if not len(returns):
             return None
-        moved = np.expm1(np.cumsum(returns))
-        worst = float(min(moved) if side is PositionSide.LONG else max(moved))
+        with np.errstate(all="ignore"):  # of prices that jump by twenty digits, again and again
+            moved = np.expm1(np.cumsum(returns))
+            worst = min(moved) if side is PositionSide.LONG else max(moved)
+            found = float(1 - moved[-1] / worst)
         against = -worst if side is PositionSide.LONG else worst
-        return float(1 - moved[-1] / worst) if against >= MOVE_MIN else None
+        return found if against >= MOVE_MIN and isfinite(found) else None
 
     def dirty_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call; None where one has expired."""
