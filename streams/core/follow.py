@@ -209,8 +209,8 @@ class _Following:
             return state
 
         def say(state: CascadeState, saying: Saying) -> None:
-            clock = saying.asset_clock_ms if self.family.by_second else int(self.stretch.clock_ms[saying.at])
-            totals = self._totals(scope, row, saying.done, saying.asset_clock_ms // 1000, clock // 1000)
+            newest, kept = saying.asset_clock_ms // 1000, self._clock_of(saying) // 1000
+            totals = self._totals(scope, row, saying.done, newest, kept)
             instrument = self.panes.instruments[row] if scope is Scope.INSTRUMENT else None
             record = cascade_record(scope, key, instrument, rule, state, saying.phase, saying.time_ms, totals)
             order = (saying.at, int(not saying.closing), int(scope is self.family.whole), side, len(self.notices))
@@ -230,6 +230,18 @@ class _Following:
             self.f.machines[name] = machine
             self.f.changed.add(name)
             self.f.note(name, self.asset, row)
+
+    def _clock_of(self, saying: Saying) -> int:
+        """Return the clock by which the windows of a message are remembered: of a closing that which brought it.
+
+        How much further the clock has jumped since hangs on how often silence was told.
+        """
+        if self.family.by_second:
+            return saying.asset_clock_ms
+        if not saying.closing:
+            return int(self.stretch.clock_ms[saying.at])
+        before = int(self.stretch.clock_ms[saying.at - 1]) if saying.at else (self.panes.newest or 0) * 1000
+        return max(saying.time_ms + self.f.lateness_ms, before)
 
     def _done_before(self, at: int) -> tuple[int, int]:
         done = int(self.mine.searchsorted(at))

@@ -6,6 +6,7 @@ from streams.core.cascade import CascadeRule
 from streams.core.events import Scope
 from streams.core.fold import Fold, FoldRule
 from streams.core.screen import ScreenRule
+from streams.core.windows import ONE_HOUR
 from tests.core.liquidations import DAY, HOUR, MINUTE, SECOND, T, columns, liquidation
 
 QUIET = 10 * MINUTE
@@ -147,6 +148,20 @@ def test_a_tick_closes_and_one_that_is_not_ahead_does_nothing():
     assert [] == made.tick(T + QUIET + 1_999)
     assert ["PEAK", "SUBSIDED"] == [notice.phase for notice in made.tick(T + QUIET + 2_000)]
     assert [] == made.tick(T + QUIET)
+
+
+@pytest.mark.parametrize(("due_s", "hour_usd"), [(3_658, 10_000.0), (3_659, 0.0)])
+def test_what_a_closing_holds_does_not_hang_on_how_far_the_clock_jumps(due_s, hour_usd):
+    # With second 3,659 the minute of the onset leaves the hour.
+    rule, windows = CascadeRule(10_000_000_000, hour_min=1, quiet_ms=due_s * SECOND - 2_000), []
+    for step_s in (1, 5, 60, 90_000):
+        made, _ = fold(liquidation(T, 10_000.0), rule=rule)
+        ticks = range(step_s, due_s + step_s, step_s)
+        found = [notice.record for tick in ticks for notice in made.tick(T + tick * SECOND)]
+        windows += [each["windows"] for each in found if each["phase"] == "SUBSIDED"]
+
+    assert [windows[0]] * 4 == windows
+    assert hour_usd == windows[0][ONE_HOUR]["long_usd"]
 
 
 def test_a_cascade_cannot_raise_its_own_bar():

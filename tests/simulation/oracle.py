@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from streams.codec import build
@@ -72,8 +73,8 @@ class Partition:
     def tick(self, time: int) -> None:
         self.outcome.steps[self.number].append(max(0, time - (time if self.clock is None else self.clock)))
         if self.clock is not None and time > self.clock:
-            self.clock = time
-            self.what_is_due(time)
+            before, self.clock = self.clock, time
+            self.what_is_due(before)
 
     def liquidation(self, event: Liquidation) -> str:
         """Return what becomes of a record that could be decoded (0 to 4), and do the rest (5 to 8)."""
@@ -100,8 +101,8 @@ class Partition:
         if self.accepted.get(identity, -1) > max(asset_clock - horizon, clock - horizon - HOUR_MS):
             return "duplicate"
         self.accepted[identity] = max(time, self.accepted.get(identity, time))
-        self.clock = clock
-        self.what_is_due(clock)
+        before, self.clock = self.clock or 0, clock
+        self.what_is_due(before)
         self.clocks[asset] = asset_clock
         self.assets[name] = asset
         self.outcome.counts["late"] += time < asset_clock - self.screen.lateness_ms
@@ -123,21 +124,24 @@ class Partition:
 
     # ---------------------------------------------------------------- cascades
 
-    def what_is_due(self, clock: int) -> None:
-        self.hours.close(clock - self.screen.lateness_ms, self.panes)
+    def what_is_due(self, before: int) -> None:
+        """Close what is due by the clock, which was another one before."""
+        closed = self.clock - self.screen.lateness_ms
+        self.hours.close(closed, self.panes)
         for (asset, scope, key, _), machine in sorted(self.machines.items()):
             state, rule = machine.state, self.rules[scope]
-            if state is None or cascade.ends_ms(rule, state) > clock - self.screen.lateness_ms:
+            if state is None or cascade.ends_ms(rule, state) > closed:
                 continue
             machine.state, machine.closed_until = None, cascade.ends_ms(rule, state)
+            clock = max(before, machine.closed_until + self.screen.lateness_ms)
             for phase in cascade.close(state):
-                self.say(asset, scope, key, state, phase, machine.closed_until)
+                self.say(asset, scope, key, state, phase, machine.closed_until, clock)
 
     def who(self, scope: Scope, key: str) -> list[str]:
         return [key] if scope is Scope.INSTRUMENT else [name for name, asset in self.assets.items() if asset == key]
 
-    def kept(self, length: int) -> int:
-        newest = self.clock // 1000
+    def kept(self, length: int, clock: int) -> int:
+        newest = clock // 1000
         return figures.seconds_remembered(newest) if length <= HOUR else figures.minutes_remembered(newest) * 60
 
     def measure(self, asset: str, scope: Scope, key: str, event: Liquidation) -> None:
@@ -147,7 +151,7 @@ class Partition:
             self.rules[scope],
             self.who(scope, key),
         )
-        start, hour = (max(window_start(length, newest), self.kept(length)) for length in (300, HOUR))
+        start, hour = (max(window_start(length, newest), self.kept(length, self.clock)) for length in (300, HOUR))
         usd_5m, usd_1h = self.panes.usd(who, start, newest), self.panes.usd(who, hour, newest)
         for side in (0, 1):
             machine = self.machines.setdefault((asset, scope, key, side), Machine())
@@ -172,7 +176,7 @@ class Partition:
                             machine.state.count_in(name.split("|")[0], of, usd, count, largest)
                 phases = cascade.step(rule, machine.state, measure, onset=True)
             for phase in phases:
-                self.say(asset, scope, key, machine.state, phase, time)
+                self.say(asset, scope, key, machine.state, phase, time, self.clock)
 
     def open(self, scope: Scope, key: str, measure: Measure, threshold: int, normal: int | None) -> CascadeState:
         version = self.rules[scope].version()
@@ -180,8 +184,9 @@ class Partition:
         normal_5m = None if normal is None else normal // 12
         return CascadeState(name, measure.side, threshold, normal_5m, measure.time_ms, measure.time_ms)
 
-    def say(self, asset: str, scope: Scope, key: str, state: CascadeState, phase: Phase, time: int) -> None:
-        windows = figures.window_records(self.panes, self.who(scope, key), self.clocks[asset] // 1000, self.kept)
+    def say(self, asset: str, scope: Scope, key: str, state: CascadeState, phase: Phase, time: int, clock: int) -> None:
+        kept, newest = partial(self.kept, clock=clock), self.clocks[asset] // 1000
+        windows = figures.window_records(self.panes, self.who(scope, key), newest, kept)
         record = figures.cascade_record(self.rules[scope], scope, key, asset, state, phase, time, windows)
         self.outcome.cascades.append(record)
 
