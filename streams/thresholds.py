@@ -17,7 +17,7 @@ from streams.core.cascade import CascadeRule
 from streams.core.context_rule import ContextRule
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.events import NOTIONAL_USD_MAX, micro_usd
-from streams.core.windows import DAY_MS
+from streams.core.windows import DAY_MS, FIVE_MINUTES, LENGTHS, SECOND_MS
 
 _CASCADE = CascadeRule(floor_micro_usd=1)
 _CROWDING = CrowdingRule()
@@ -56,6 +56,8 @@ Floats = Annotated[tuple[float, float, float], NoDecode, BeforeValidator(_three)
 Ints = Annotated[tuple[int, int, int], NoDecode, BeforeValidator(_three)]
 Share = Annotated[float, Field(gt=0, le=1), AfterValidator(_in_thousandths)]
 Positive = Annotated[int, Field(ge=1, le=366 * DAY_MS)]
+#: In less than the window that decides, the dollars of one cascade would be announced once more as another's.
+Quiet = Annotated[int, Field(ge=LENGTHS[FIVE_MINUTES] * SECOND_MS, le=366 * DAY_MS)]
 Floor = Annotated[
     float,
     Field(gt=0, le=NOTIONAL_USD_MAX, description="Five minutes of one side below this are never a cascade (USD)."),
@@ -83,7 +85,7 @@ class CascadeThresholds(Group):
     )
     peak_fall: Share = Field(_CASCADE.peak_fall / 1000, description="Fall from its highest that makes that a peak.")
     release: Share = Field(_CASCADE.release / 1000, description="Share of the threshold under which it is quiet.")
-    quiet_ms: Positive = Field(_CASCADE.quiet_ms, description="How long it must be quiet to have subsided.")
+    quiet_ms: Quiet = Field(_CASCADE.quiet_ms, description="How long it must be quiet to have subsided; 5 min or more.")
 
     def rule(self) -> CascadeRule:
         """Return them as the core takes them: micro-USD and thousandths."""

@@ -21,7 +21,7 @@ from streams.settings import Settings
 T0 = 1_700_000_000_000
 #: What depends on where the run was cut: context, what follows from it, and which exchanges were known at that moment.
 LEFT_OUT = {"context", "aftermath", "headline", "at_least"}
-LOW = {"floor_usd": 100_000, "hour_min": 1, "quiet_ms": 60_000}
+LOW = {"floor_usd": 100_000, "hour_min": 1, "quiet_ms": 300_000}
 
 
 @pytest.fixture(autouse=True)

@@ -330,7 +330,7 @@ def test_the_bands_of_crowding_and_the_bounds_of_context_can_be_set(monkeypatch)
         ("CASCADE_ASSET_MULTIPLES", "3,10", "must be three numbers with commas, was 3,10"),
         ("CASCADE_ASSET_MULTIPLES", "3,10,9", "must not fall from severity to severity, was 3,10,9"),
         ("CASCADE_ASSET_MULTIPLES", "3,ten,30", "must be a valid integer, was ten"),
-        ("CASCADE_ASSET_QUIET_MS", "0", "must be greater than or equal to 1, was 0"),
+        ("CASCADE_ASSET_QUIET_MS", "299999", "must be greater than or equal to 300000, was 299999"),
         ("CASCADE_ASSET_MULTIPLE", "1000001", "must be less than or equal to 1000000, was 1000001"),
         ("CROWDING_HISTORY_DAYS_MIN", "731", "must be less than or equal to 730, was 731"),
         ("CONTEXT_RETURNS_COUNT_MIN", "1441", "must be less than or equal to 1440, was 1441"),

@@ -15,8 +15,9 @@ side in the sliding five minutes::
   (``hour_multiples`` of it).
 * **peak**: the measure has fallen by ``peak_fall`` from its highest; a higher
   one later is a new peak of the same cascade.
-* **subsided**: the measure has been under ``release`` of the threshold for
-  ``quiet_ms``. Two waves less than that apart are one cascade.
+* **subsided**: for ``quiet_ms`` nothing has come with which the measure was at
+  ``release`` of the threshold or above. Two waves less than that apart are one
+  cascade; ``quiet_ms`` is five minutes at least, or one's money is in the next.
 
 Shares are in thousandths and money is in micro-USD, so that every comparison is exact.
 """
@@ -65,7 +66,7 @@ class CascadeRule:
     peak_fall, release
         Thousandths of the highest measure and of the threshold.
     quiet_ms
-        How long it must be quiet, milliseconds of event time.
+        How long it must be quiet, milliseconds of event time; settings ask for five minutes.
     assets_min
         How many assets must have a tenth of the threshold in the hour at onset; 0 asks for none. Only a market has
         several.

@@ -102,7 +102,7 @@ def test_the_rule_without_the_job_says_what_the_job_says():
 @pytest.mark.parametrize(("assets_min", "count"), [(0, 3), (1, 3), (3, 3), (4, 0)])
 def test_the_rule_without_the_job_counts_the_assets_of_a_market_as_the_job_does(assets_min, count):
     found = story()
-    low = Settings(cascade_market={"floor_usd": 5e6, "hour_min": 1, "quiet_ms": 60_000, "assets_min": assets_min})
+    low = Settings(cascade_market={"floor_usd": 5e6, "hour_min": 1, "quiet_ms": 300_000, "assets_min": assets_min})
     said = messages(found, low)
     job = [(each.onset, each.ended, each.reached) for each in events(said, Scope.MARKET)]
 
