@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 #: What is running ends when its asset has been without a rate for so long by the clocks of the others.
 _ENDED_MS = 7 * DAY_MS
+#: A rate so little ahead of a moment is of "now", as quotes are.
+_AHEAD_MS = 5_000
 
 
 def _without_headline(_: Record) -> str:
@@ -145,8 +147,8 @@ class Crowding:
             Base asset.
         at_ms
             When it is asked for; the age is from the asset's newest record to this. Nothing is known where the asset
-            has passed the end of this moment's UTC hour (that hour is in its mean then, and what the mean was before
-            is not remembered), or where all its rates are stale.
+            has passed the end of this moment's UTC hour by more than seconds (that hour is in its mean then, and what
+            the mean was before is not remembered), or where all its rates are stale.
 
         """
         found = self._known(asset, at_ms)
@@ -172,9 +174,8 @@ class Crowding:
     def _known(self, name: str, at_ms: int) -> Asset | None:
         """Return an asset that had a rate in force at a moment, unless it is too far ahead of it to say which."""
         found = self._assets.get(name)
-        hour_end_ms = _hour_of(at_ms) + HOUR_MS
-        known = found is not None and 0 <= found.clock_ms < hour_end_ms and found.knows_a_rate_after(at_ms)
-        return found if known else None
+        end_ms = _hour_of(at_ms + _AHEAD_MS) + HOUR_MS
+        return found if found and 0 <= found.clock_ms < end_ms and found.knows_a_rate_after(at_ms) else None
 
     def running(self, at_ms: int) -> Iterator[tuple[str, PositionSide, str]]:
         """Yield asset, side and grade of what is running on assets of which a rate is in force at a moment."""

@@ -220,7 +220,7 @@ def test_assets_have_clocks_of_their_own():
     run([funding(START + 7 * DAY, BASE, asset="ETH")], crowding=crowding)
 
     assert crowding.crowded("BTC", PositionSide.LONG, START + 2 * HOUR) == ("CROWDED", START + 2 * HOUR)
-    assert crowding.crowded("BTC", PositionSide.LONG, START + 2 * HOUR - 1) is None
+    assert crowding.crowded("BTC", PositionSide.LONG, START + 2 * HOUR - 5_001) is None
 
 
 def test_what_runs_on_an_asset_that_never_speaks_again_is_ended_by_the_others():
@@ -258,7 +258,8 @@ def test_of_a_moment_whose_hour_is_over_nothing_is_known():
     run([funding(START + 5 * HOUR, -9.0)], crowding=crowding)
     assert crowding.crowded("BTC", PositionSide.LONG, onset_ms) is None
     assert crowding.reading("BTC", onset_ms) is None
-    assert crowding.reading("BTC", START + 5 * HOUR) is not None
+    assert crowding.reading("BTC", START + 5 * HOUR - 5_001) is None
+    assert crowding.reading("BTC", START + 5 * HOUR - 5_000) is not None, "seconds ahead are now"
 
 
 def test_what_is_running_is_known_by_side():

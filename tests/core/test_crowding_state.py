@@ -203,10 +203,11 @@ def test_the_age_of_a_reading_is_never_negative():
 
 def test_there_is_no_reading_where_all_rates_are_stale():
     crowding = Crowding(QUICK)
-    crowding.load(*row_of(funding(START, 0.2)))
-    crowding._assets["BTC"].clock_ms = START + 2 * HOUR
+    crowding.load(*row_of(funding(START + 1000, 0.2)))
+    crowding._assets["BTC"].clock_ms = START + 2 * HOUR + 1000
 
-    assert crowding.reading("BTC", START + 2 * HOUR) is None
+    assert crowding.reading("BTC", START + 2 * HOUR) is None, "its rate then was in force, and is known no more"
+    assert crowding.reading("BTC", START + 2 * HOUR + 1000) is None
 
 
 def test_there_is_no_reading_before_an_asset_has_a_clock():
