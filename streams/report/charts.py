@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+
+import numpy as np
 
 from streams.core.cascade import CascadeRule
 from streams.core.events import PositionSide, Scope, micro_usd
 from streams.core.phrases import exchange_name
 from streams.report.costs import minutes_of
-from streams.report.minutes import MINUTE_MS, Ints, sliding
+from streams.report.minutes import MINUTE_MS, Ints, Minutes, sliding
 from streams.report.recorder import Recorder, Story
 from streams.report.svg import FAINT, INK, LONG, SEVERITY, SHORT, Panel, moment, picture, text
 from streams.report.terms import exact
 
 _BINS: Final = (1, 5, 15, 60, 240, 720, 1_440, 10_080)  # minutes
 _BINS_MAX: Final = 1_000
+_BINS_AT_ONCE: Final = 10  # of years, that is a few megabytes
 _LEAST: Final = 1_000_000_000  # $1,000: where logarithmic axes begin
 _LETTERS: Final = {"ONSET": "O", "ESCALATED": "E", "PEAK": "P", "SUBSIDED": "S"}
 
@@ -41,9 +44,12 @@ class Span:
     def starts_ms(self) -> list[int]:
         return list(range(self.from_ms, self.to_ms, self.bin * MINUTE_MS))
 
-    def binned(self, minutes: Ints) -> Ints:
-        """Return the minutes of each bin: (bins, minutes of a bin, columns)."""
-        return minutes.reshape(-1, self.bin, minutes.shape[1])
+    def binned(self, minutes: Minutes, exchange: str | None, length: int = 1) -> Iterator[Ints]:
+        """Yield ``length`` minutes of longs and shorts, sliding, some bins at a time: (bins, minutes of a bin, 2)."""
+        step = self.bin * _BINS_AT_ONCE
+        for start in range(self.start, self.stop, step):
+            some = minutes.of(exchange, start - length + 1, min(start + step, self.stop))[:, :2]
+            yield sliding(some, length)[length - 1 :].reshape(-1, self.bin, 2)
 
     def name(self) -> str:
         """Say how long a bin is."""
@@ -59,7 +65,7 @@ def totals(recorder: Recorder, span: Span, coverage: Mapping[str, str]) -> str:
     found: list[str] = []
     top = 30.0
     for name in names:
-        sums = span.binned(recorder.minutes.of(name, span.start, span.stop)).sum(axis=1)
+        sums = np.concatenate([some.sum(axis=1) for some in span.binned(recorder.minutes, name)])
         longs, shorts = sums[:, 0].tolist(), sums[:, 1].tolist()
         height = 70.0 if found else 170.0
         high, low = max(1, *longs) * 1.05, -max(1, *shorts) * 1.05
@@ -76,8 +82,8 @@ def totals(recorder: Recorder, span: Span, coverage: Mapping[str, str]) -> str:
 
 def measured(key: str, scope: Scope, recorder: Recorder, span: Span, rule: CascadeRule) -> str:
     """Return what the rule saw of the market or an exchange: its five minutes, threshold, own normal and cascades."""
-    minutes = recorder.minutes.of(None if scope is Scope.MARKET else key, span.start, span.stop)
-    highest = span.binned(sliding(minutes[:, :2], 5)).max(axis=1)
+    exchange = None if scope is Scope.MARKET else key
+    highest = np.concatenate([some.max(axis=1) for some in span.binned(recorder.minutes, exchange, 5)])
     steps = [(max(ms, span.from_ms), normal) for ms, normal in recorder.normals.get(key, [])]
     if not steps or steps[0][0] > span.from_ms:
         steps.insert(0, (span.from_ms, None))

@@ -66,10 +66,19 @@ class Minutes:
                         found[low - start : high - start] += days[number][low - number * _DAY : high - number * _DAY]
         return found
 
+    def total(self, exchange: str | None) -> list[int]:
+        """Return longs, shorts and count of all time; None: of all exchanges."""
+        days = [day for name, days in self._days.items() if exchange in (None, name) for day in days.values()]
+        return [int(sum(column)) for column in np.array([day.sum(axis=0) for day in days]).T]
+
     def of_asset(self, asset: str, start: int, stop: int) -> dict[int, tuple[int, int]]:
         """Return the minutes of an asset on all exchanges that are still remembered: longs, shorts."""
-        held = {minute: self._assets.get(minute, {}).get(asset) for minute in range(start, stop)}
-        return {minute: (int(sides[0]), int(sides[1])) for minute, sides in held.items() if sides is not None}
+        found = {}
+        for minute, held in self._assets.items():
+            if start <= minute < stop and asset in held:
+                longs, shorts = held[asset].tolist()
+                found[minute] = (longs, shorts)
+        return found
 
 
 def _sums(minute: Ints, code: Ints, parts: Ints) -> Iterator[tuple[tuple[int, int], Ints]]:

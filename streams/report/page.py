@@ -108,13 +108,13 @@ def _head(replayed: Replayed, covered: dict[str, str]) -> str:
     caveats = [f'<p class="caveat">{escape(caveat)}</p>' for caveat in replayed.caveats]
     if minutes.first is None:
         return "\n".join(["<p>No liquidation counts in these records.</p>", *caveats, records])
-    sums = minutes.of(None, minutes.first, minutes.last + 1).sum(axis=0).tolist()
+    sums = minutes.total(None)
     absent = replayed.venues.absent(minutes.last * MINUTE_MS)
     floor = bool(absent) or any(each != Coverage.FULL for each in covered.values())
     rows = []
     for name in minutes.exchanges():
-        long, short, count = minutes.of(name, minutes.first, minutes.last + 1).sum(axis=0).tolist()
-        usd = (money_of(each, covered[name] != Coverage.FULL) for each in (long, short))
+        *sides_of, count = minutes.total(name)
+        usd = (money_of(each, covered[name] != Coverage.FULL) for each in sides_of)
         rows.append((exchange_name(name), covered[name], *usd, f"{count:,}"))
     rows += [(exchange_name(name), "ABSENT", "not in these figures", "", "") for name in absent if name not in covered]
     when = f"{moment(minutes.first * MINUTE_MS)} to {moment((minutes.last + 1) * MINUTE_MS)} UTC"

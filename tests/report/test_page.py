@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from html import unescape
 
 import pytest
@@ -128,6 +129,18 @@ def test_without_the_renderer_the_page_stands_and_a_sentence_says_what_to_instal
 
     assert not png.write(tmp_path, {"a": "<svg/>"})
     assert "pip install 'liquidation-streams[report]'" in png.MISSING
+
+
+def test_a_page_takes_memory_for_what_is_there_and_not_for_the_years_between(tmp_path):
+    in_2019 = liquidation(1_546_300_800_000, 1, usd=2e5)
+    path = jsonl(tmp_path / "a.jsonl", in_2019, liquidation(T0, 2))
+
+    tracemalloc.start()
+    run(settings(), [path], file_format=None, out=None, partitions=1, report=Report(tmp_path / "out"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 50_000_000
 
 
 def test_a_page_of_nothing_but_unreadable_lines_says_so(tmp_path):
