@@ -14,7 +14,7 @@ from tests.codec.builders import T, avro, plain, schema
 
 ASSETS = (b"BTC", b"SOL", b"ETH")
 KINDS = ("liquidations", "funding", "open-interest", "quotes", "exchange-flows")
-STAMPS = (T + 100, T, T - 86_400_000, 0, -1, 2**63 - 1, -(2**63), T + 10**9)
+STAMPS = (T + 100, T, T - 86_400_000, 0, -1, 2**63 - 1, -(2**63), T + 10**11)
 
 
 def _fields(*, change):

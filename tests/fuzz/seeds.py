@@ -47,9 +47,11 @@ def units() -> list[bytes]:
     single = [bytes([how]) + framed(topic, value) for topic in KINDS for value in every[topic] for how in (0, 255)]
     sales = [forced("LLLLLL"), forced("SSLSSS"), forced("LLLLLL", apart_ms=400_000)]
     stories = [*sales, *map(crowded, (8, 24, 740)), surrounded(), *map(strangers, KINDS), many_days()]
+    stories += [silenced(), delisted(), fallen(), restless(), crowded_before(), outlived(), renamed()]
     return [*single, *(bytes([how]) + story for story in (mixed, *stories) for how in HOW)]
 
 
+MINUTE, DAY = 60_000, 86_400_000
 #: Records between two flushes in the low two bits; time without a record after each, a restart in the middle.
 HOW = (0, 2, 3, 12, 45, 93, 158, 244, 247, 255)
 
@@ -90,13 +92,12 @@ def strangers(topic: str) -> bytes:
 
 def surrounded() -> bytes:
     """Return open interest, quotes and flows with sales between them: a cascade with a context, and what was after."""
-    minute = 60_000
-    before = [("open-interest", open_interest(event_time=T - 60 * minute, ingest_time=T))]
-    before += [("open-interest", open_interest(event_time=T - minute, ingest_time=T, open_interest=99_000.0))]
-    before += [("quotes", quote(event_time=T - at * minute, ingest_time=T, mark_price=8e4 + at)) for at in (3, 2, 1)]
-    before += [("exchange-flows", exchange_flow(period_start=T - 90 * minute, period_end=T - 30 * minute))]
-    after = [("open-interest", open_interest(event_time=T + minute, ingest_time=T + minute, open_interest=50_000.0))]
-    after += [("quotes", quote(event_time=T + minute, ingest_time=T + minute, bid_price=79_000.0))]
+    before = [("open-interest", open_interest(event_time=T - 60 * MINUTE, ingest_time=T))]
+    before += [("open-interest", open_interest(event_time=T - MINUTE, ingest_time=T, open_interest=99_000.0))]
+    before += [("quotes", quote(event_time=T - at * MINUTE, ingest_time=T, mark_price=8e4 + at)) for at in (3, 2, 1)]
+    before += [("exchange-flows", exchange_flow(period_start=T - 90 * MINUTE, period_end=T - 30 * MINUTE))]
+    after = [("open-interest", open_interest(event_time=T + MINUTE, ingest_time=T + MINUTE, open_interest=50_000.0))]
+    after += [("quotes", quote(event_time=T + MINUTE, ingest_time=T + MINUTE, bid_price=79_000.0))]
     sales = [
         liquidation(quantity=500.0, price=8e4 - second, liquidation_id=str(second), event_time=at, ingest_time=at)
         for second, at in ((second, T + 1_000 * second) for second in (1, 2, 3, 3_600))
@@ -108,9 +109,107 @@ def surrounded() -> bytes:
 
 def many_days() -> bytes:
     """Return one sale in each of twelve months: all that expires, expires."""
-    times = [T + 31 * 86_400_000 * number for number in range(12)]
+    times = [T + 31 * DAY * number for number in range(12)]
     sales = [liquidation(event_time=at, ingest_time=at, liquidation_id=str(at), quantity=100.0) for at in times]
     return b"".join(framed("liquidations", avro(each), stamp=7) for each in sales)
+
+
+def story(*said: tuple[str, dict[str, object]]) -> bytes:
+    """Return records, each ingested when it happened and under the key of its asset."""
+    return b"".join(
+        framed(topic, avro({**record, "ingest_time": record["event_time"]}, topic), key=key, stamp=7)
+        for topic, record in said
+        for key in [ASSETS.index(str(record["asset"]).encode())]
+    )
+
+
+def silenced() -> bytes:
+    """Return a venue whose quotes go on without liquidations, and that is back: a feed silent, and well again."""
+    quotes = [("quotes", quote(event_time=T + at * MINUTE)) for at in (1, 2, 3, 4, 5, 11, 12)]
+    clock = [("liquidations", liquidation(exchange="okx", event_time=T + at * MINUTE)) for at in (9, 40)]
+    sales = [("liquidations", liquidation(event_time=T + at * MINUTE, liquidation_id=str(at))) for at in (0, 11)]
+    return story(sales[0], *quotes[:5], clock[0], quotes[5], sales[1], quotes[6], clock[1])
+
+
+def delisted() -> bytes:
+    """Return an asset that was crowded and of which nothing is heard for weeks in which another one speaks."""
+    others = [
+        funding(asset="ETH", symbol="ETH", event_time=T + at * DAY, next_funding_time=T + (at + 1) * DAY)
+        for at in (4, 12, 20, 80)
+    ]
+    return story(*rising(), *(("funding", each) for each in others))
+
+
+def rising() -> list[tuple[str, dict[str, object]]]:
+    """Return three days of rates, each higher than the one before."""
+    rates = [(T + DAY // 3 * number, 0.001 * (1 + number)) for number in range(8)]
+    return [
+        ("funding", funding(funding_rate=rate, event_time=at, next_funding_time=at + DAY // 3)) for at, rate in rates
+    ]
+
+
+def fallen() -> bytes:
+    """Return a cascade between quotes that fall and come back."""
+    prices = {0: 80_000.0, 1: 80_000.0, 2: 79_000.0, 3: 76_000.0, 63: 76_000.0, 64: 78_000.0, 65: 79_500.0}
+    quotes = [
+        ("quotes", quote(event_time=T + at * MINUTE, bid_price=price, ask_price=price + at + 1, mark_price=None))
+        for at, price in prices.items()
+    ]
+    sales = [
+        ("liquidations", liquidation(event_time=T + at, price=79_500.0, quantity=900.0, liquidation_id=str(at)))
+        for at in (90_000, 91_000, 92_000, 310_000, 4_000_000)
+    ]
+    return story(*quotes[:2], *sales[:3], *quotes[2:], *sales[3:])
+
+
+def restless() -> bytes:
+    """Return three days of quotes that move more each day, and sales: a volatility with a rank."""
+    quotes = [
+        ("quotes", quote(event_time=T + day * DAY + at * MINUTE, mark_price=8e4 + at * day * 300))
+        for day in range(3) for at in range(3)
+    ]  # fmt: skip
+    last = T + 2 * DAY + 2 * MINUTE
+    sales = [
+        ("liquidations", liquidation(event_time=last + 1_000 * at, quantity=900.0, liquidation_id=str(at)))
+        for at in (1, 2, 3)
+    ]
+    return story(*quotes, *sales)
+
+
+def crowded_before() -> bytes:
+    """Return a crowded asset and its cascade."""
+    sales = [
+        ("liquidations", liquidation(event_time=T + 3 * DAY + at, quantity=900.0, liquidation_id=str(at)))
+        for at in (1_000, 2_000, 3_000, 4_000_000)
+    ]
+    return story(*rising(), *sales)
+
+
+def outlived() -> bytes:
+    """Return what surrounds an asset, again, too late, and of another asset when the first is long forgotten."""
+    hour, later = 60 * MINUTE, T + 400 * DAY
+    ends = ((T, "BTC"), (T, "BTC"), (T + hour, "BTC"), (T - 2 * DAY, "BTC"), (later, "ETH"), (T - 50 * DAY, "SOL"))
+    flows = [
+        ("exchange-flows", exchange_flow(asset=asset, period_start=at - hour, period_end=at, event_time=at))
+        for at, asset in ends
+    ]
+    others = [
+        (topic, make(asset=asset, symbol=asset, event_time=at))
+        for topic, make in (("open-interest", open_interest), ("quotes", quote))
+        for asset, at in (("BTC", T), ("BTC", T + hour), ("ETH", later))
+    ]
+    return story(*flows, *others)
+
+
+def renamed() -> bytes:
+    """Return records of one symbol under two assets."""
+    return story(
+        *(
+            (topic, make(asset=asset, event_time=T + at))
+            for topic, make in (("liquidations", liquidation), ("funding", funding), ("open-interest", open_interest))
+            for at, asset in enumerate(("BTC", "ETH", "BTC"))
+        )
+    )
 
 
 SEEDS = {"columns": columns, "reader": reader, "as_json": as_json, "units": units}

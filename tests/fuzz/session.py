@@ -11,6 +11,7 @@ from streams.codec.records import RecordDecoder
 from streams.core.context_rule import ContextRule
 from streams.core.crowding_rule import CrowdingRule
 from streams.core.events import MICRO, Scope
+from streams.core.feeds import FeedRule
 from streams.core.fold import FoldRule
 from streams.core.screen import ScreenRule
 from streams.settings import Settings
@@ -25,6 +26,13 @@ from tests.simulation.world import DESCRIBER
 
 #: Ten of the sales that seeds are made of.
 INSTRUMENTS_MAX, REMEMBERED_MAX = 5, 600_000_000 * MICRO
+#: What takes days of records is reached by twelve.
+CONTEXT = ContextRule(
+    returns_count_min=2, spreads_count_min=2, since_count_min=2, history_ms_min=86_400_000, quote_age_ms_max=7_200_000,
+    instruments_max=INSTRUMENTS_MAX,
+)  # fmt: skip
+CROWDING = CrowdingRule(history_days_min=2, history_day_hours_min=1, history_days_max=6)
+FEEDS = FeedRule(least=1, unknown=2, days=3, days_least=2, day_least=1, patience=3, exchanges_max=3)
 #: Records between two flushes.
 SIZES = (1, 2, 4, 12)
 
@@ -34,8 +42,7 @@ def rules() -> tuple[dict[Scope, Any], ShardRule]:
     settings = Settings.model_construct()
     by_scope = {scope: getattr(settings, f"cascade_{scope.lower()}").rule() for scope in Scope}
     screen = ScreenRule(instruments_max=INSTRUMENTS_MAX, remembered_max=REMEMBERED_MAX)
-    context = ContextRule(instruments_max=INSTRUMENTS_MAX)
-    return by_scope, ShardRule(FoldRule(screen, by_scope), CrowdingRule(), context, unreadable_run_max=10**9)
+    return by_scope, ShardRule(FoldRule(screen, by_scope), CROWDING, CONTEXT, unreadable_run_max=10**9)
 
 
 @cache
@@ -50,7 +57,7 @@ def shard() -> Shard:
 
 def exchanges() -> Exchanges:
     by_scope, rule = rules()
-    return Exchanges(by_scope, rule.fold.screen.market_lateness_ms, encoder(), DESCRIBER)
+    return Exchanges(by_scope, rule.fold.screen.market_lateness_ms, encoder(), DESCRIBER, feeds=FEEDS)
 
 
 class Session:
