@@ -85,7 +85,7 @@ class Feed:
         """Return the longest silence that is normal.
 
         It is a multiple of the second longest that ended on different days: the longest may have been an outage.
-        What the habit has found to be one is not among them.
+        One that the habit itself has found counts as its bound and no more: a feed may become quieter.
 
         Examples
         --------
@@ -107,8 +107,7 @@ class Feed:
         was, day, silence = self.silent, self.days[today], self.silence
         bound, habitual = self.bound(rule), self.habitual(rule)
         if minute in self.told:
-            if was < 2:
-                day[0] = max(day[0], silence)
+            day[0] = max(day[0], silence if was < 2 else min(silence, bound))
             self.silence, self.silent, self.last_ms = 0, 0, max(self.told[minute], self.last_ms or 0)
         else:
             silence = self.silence = silence + 1

@@ -143,16 +143,27 @@ def test_a_venue_of_which_nothing_was_heard_for_as_long_as_the_habit_looks_back_
     assert ({}, {"bybit"}, frozenset()) == (feeds.known, feeds.changed, feeds.silent)
 
 
-def test_outages_that_the_habit_has_found_are_none_of_it():
-    # Two of 20 hours, on the ninth and the tenth day; the third is found as quickly as they were.
+def test_an_outage_that_the_habit_has_found_makes_it_no_longer_than_its_bound():
+    # Two of 20 hours, on the ninth and the tenth day; the third is found an hour later than they were.
     outages = [range(day * DAY + 60, day * DAY + 1_260) for day in (8, 9, 11)]
     minutes = range(SATURDAY, SATURDAY + 12 * DAY)
     liquidations = {minute for minute in minutes if not any(minute - SATURDAY in outage for outage in outages)}
     found = lived(Feeds(), minutes, liquidations)
 
-    assert [each for outage in outages for each in ((outage[30], True), (outage[-1] + 1, False))] == [
-        (minute - SATURDAY, silent) for minute, silent in found
-    ]
+    expected = [
+        each for outage, bound in zip(outages, (30, 30, 90), strict=True)
+        for each in ((outage[bound], True), (outage[-1] + 1, False))
+    ]  # fmt: skip
+    assert expected == [(minute - SATURDAY, silent) for minute, silent in found]
+
+
+def test_a_feed_that_has_become_quieter_is_let_be_from_the_second_day_on():
+    minutes = range(SATURDAY, SATURDAY + 20 * DAY)
+    quieter = {minute for minute in minutes if minute < SATURDAY + 10 * DAY or minute % 60 == 0}
+    found = lived(Feeds(), minutes, quieter)
+
+    assert [True, False] == [silent for _, silent in found][:2]
+    assert SATURDAY + 10 * DAY < found[-1][0] <= SATURDAY + 11 * DAY + 60
 
 
 def test_silences_that_were_found_before_the_habit_was_known_are_of_it():

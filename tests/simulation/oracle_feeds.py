@@ -90,8 +90,8 @@ def decide(exchange: str, venue: Venue, closed: int, rule: FeedRule) -> list[dic
             continue
         (bound, habitual), was = venue.bound(rule, minute), venue.silent
         if minute in venue.told:
-            if not (was and venue.found_by_habit):
-                venue.longest[minute // DAY] = max(venue.longest[minute // DAY], venue.silence)
+            length = min(venue.silence, bound) if was and venue.found_by_habit else venue.silence
+            venue.longest[minute // DAY] = max(venue.longest[minute // DAY], length)
             venue.silence, venue.silent, venue.last_ms = 0, False, max(venue.told[minute], venue.last_ms or 0)
         else:
             venue.silence += 1
