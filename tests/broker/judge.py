@@ -12,6 +12,7 @@ from confluent_kafka import Message
 from streams.codec import rows as codec
 from streams.codec.records import RecordDecoder
 from streams.core.crowding_rule import CrowdingRule
+from streams.core.errors import Reason
 from streams.core.events import Scope
 from streams.core.feeds import FeedRule
 from streams.core.headline import crowded_headline
@@ -121,12 +122,16 @@ def funding(logs: list[list[Record]]) -> tuple[list[dict[str, Any]], list[Any]]:
     decoder = RecordDecoder(FUNDING, registry())
     crowded, refused = [], []
     for number, log in enumerate(logs):
-        good: list[Any] = []
+        good: dict[int, Any] = {}
+        other: list[Any] = []
         for record in log:
             events, bad = decoder.decode(batch_of(FUNDING, number, [record]))
-            good += [event for _, event in events]
+            good.update((record.offset, event) for _, event in events)
             refused += [(each.reason.value, FUNDING, number, record.offset) for each in bad]
-        crowded += [{**each, "headline": crowded_headline(each)} for each in oracle_crowding.run(good, CrowdingRule())]
+        due = oracle_crowding.run(good.values(), CrowdingRule(), other)
+        crowded += [{**each, "headline": crowded_headline(each)} for each in due]
+        offsets = [at for at, event in good.items() if any(event is each for each in other)]
+        refused += [(Reason.OTHER_ASSET.value, FUNDING, number, at) for at in offsets]
     return crowded, refused
 
 
