@@ -15,6 +15,7 @@ c     one scope and side's cascade           when it changed
 g     growth by exchange (stage 2)           once, what a flush has heard
 b     on-time totals by asset (stage 2)      once, what a flush has heard
 e     a venue's feed (stage 2)               when anything was heard of it
+n     newest minutes of sister streams       when one was told
 f, x  crowding, context                      by their own code
 ====  =====================================  =======================================
 
