@@ -218,6 +218,9 @@ class QuoteContext:
 
     def _put_returns(self, name: str, minute: int, moves: list[tuple[int, float]]) -> None:
         """Let a minute have what is new in the moves to it, each with the minute that it began after."""
+        if all(first == minute - 1 for first, _ in moves):
+            self._returns.put(name, minute, _mean([move for _, move in moves]))
+            return
         known = self._returns.samples(name, minute - self._gap, minute)
         newest = int(known.steps[-1]) if len(known.steps) else -1
         began = [first for first, _ in moves]
