@@ -35,8 +35,15 @@ READY_S: Final = 90.0
 STOP_S: Final = 10.0
 STEP_S: Final = 0.02
 
-#: How the minutes of the story are spread over the time of the player: the day before in brief, the waves at length.
-PACE: Final = ((0.0, 0), (0.33, WAVES_MINUTE - 4), (0.88, HEADLINE_MINUTE + 6), (1.0, END_MINUTE))
+#: How the minutes of the story are spread over the time of the player: the day before in brief, the waves at length;
+#: and between them the story stands still, or the quotes of the day before are still unread when the waves begin.
+PACE: Final = (
+    (0.0, 0),
+    (0.30, WAVES_MINUTE - 4),
+    (0.42, WAVES_MINUTE - 4),
+    (0.90, HEADLINE_MINUTE + 6),
+    (1.0, END_MINUTE),
+)
 
 
 class DemoFailed(Exception):

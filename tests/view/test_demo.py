@@ -123,8 +123,9 @@ def test_the_worker_inherits_no_settings_but_ours(monkeypatch, tmp_path):
     ("share", "event_time"),
     [
         (0.0, START_MS),
-        (0.33, at(WAVES_MINUTE - 4)),
-        (0.88, at(HEADLINE_MINUTE + 6)),
+        (0.30, at(WAVES_MINUTE - 4)),
+        (0.42, at(WAVES_MINUTE - 4)),
+        (0.90, at(HEADLINE_MINUTE + 6)),
         (1.0, at(END_MINUTE) + 1),
         (7.0, at(END_MINUTE) + 1),
     ],
