@@ -15,10 +15,10 @@ from streams import cluster, registries, topics
 from streams.demo.parts import Player, Target
 from streams.reconstruction import CAVEAT, END_MINUTE, LABEL, START_MS, Played, at, reconstruct
 from streams.settings import Settings
+from streams.sources import TIMES
 from streams.view.outputs import connection
 
 HOUR_MS = 3_600_000
-_TIMES = ("event_time", "ingest_time", "next_funding_time", "period_start", "period_end")
 
 
 class CannotPlay(Exception):
@@ -75,4 +75,4 @@ def shift_ms(now: float, seconds: float) -> int:
 
 def moved(record: dict[str, Any], by_ms: int) -> dict[str, Any]:
     """Return a record as it would be so much later."""
-    return record | {name: record[name] + by_ms for name in _TIMES if record.get(name) is not None}
+    return record | {name: record[name] + by_ms for name in TIMES if record.get(name) is not None}

@@ -15,6 +15,7 @@ from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from streams.codec.http_registry import says_unknown
 from streams.registries import trust
 from streams.resources import schema_text
 from streams.settings import Settings, variable
@@ -81,9 +82,7 @@ def known(settings: Settings, method: str, path: str, body: Any = None) -> Answe
     answer = ask(settings, method, path, body)
     if answer.status == HTTPStatus.OK:
         return answer
-    # A proxy or a wrong path answers 404 as well, and knows nothing of subjects and ids.
-    code = answer.body.get("error_code") if isinstance(answer.body, dict) else None
-    if answer.status == HTTPStatus.NOT_FOUND and str(code).startswith(str(answer.status)):
+    if answer.status == HTTPStatus.NOT_FOUND and says_unknown(answer.body):
         return None
     msg = f"the registry at {settings.registry_url} answered HTTP {answer.status} to {method} {path}"
     raise RegistryProblem(msg)

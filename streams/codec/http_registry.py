@@ -230,7 +230,7 @@ async def _json_of(content: aiohttp.StreamReader) -> Any:
 
 
 def _taken(answer: _Answer, take: Callable[[Any], Any], *, deciding: bool) -> Any:
-    if answer.status == _NOT_FOUND and _is_registrys(answer.body):
+    if answer.status == _NOT_FOUND and says_unknown(answer.body):
         return None
     if answer.status == 200:
         try:
@@ -245,8 +245,8 @@ def _taken(answer: _Answer, take: Callable[[Any], Any], *, deciding: bool) -> An
     raise _Unusable(msg)
 
 
-def _is_registrys(body: Any) -> bool:
-    # A proxy or a wrong path answers 404 as well, and knows nothing of ids.
+def says_unknown(body: Any) -> bool:
+    """Say whether a 404 is a registry's own: a proxy or a wrong path answers so too, and knows nothing of ids."""
     return isinstance(body, dict) and str(body.get("error_code")).startswith(str(_NOT_FOUND))
 
 

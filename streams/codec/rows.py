@@ -249,9 +249,9 @@ def parse_cascade_key(key: bytes) -> tuple[str, str, int]:
     return scope, name, int(side)
 
 
-def feed_row(exchange: str, content: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Return the row of a venue's feed."""
-    return b"e" + exchange.encode(), json_row(content)
+def feed_row(exchange: str, content: Mapping[str, Any] | None) -> tuple[bytes, bytes | None]:
+    """Return the row of a venue's feed; None deletes it."""
+    return b"e" + exchange.encode(), None if content is None else json_row(content)
 
 
 def json_row(content: Any) -> bytes:

@@ -333,13 +333,13 @@ def _hour_of(time_ms: int) -> int:
 
 
 def _exchanges(parts: list[Part], end_ms: int) -> list[Record]:
-    weights = weigh(parts)
+    total = sum(weights := weigh(parts))
     return [
         {
             "exchange": part.member.identity[0],
             "symbol": part.member.identity[1],
             "funding_rate_annualised": part.member.series.value / NANO,
-            "weight": weight / sum(weights),
+            "weight": weight / total,
             "age_ms": max(0, end_ms - part.member.rate.event_time_ms),
         }
         for part, weight in zip(parts, weights, strict=True)

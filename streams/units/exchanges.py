@@ -209,12 +209,9 @@ class Exchanges:
 
     def _feed_rows(self) -> Rows:
         since = (self.market.told.newest or 0) // MINUTE - _BY_SECOND_MINUTES
-        found, known = Rows(), self.feeds.known
-        for name in sorted(self.feeds.changed):
-            key, value = codec.feed_row(name, known[name].to_json(since) if name in known else {})
-            found.append((key, value if name in known else None))
-        self.feeds.changed.clear()
-        return found
+        changed, self.feeds.changed = sorted(self.feeds.changed), set()
+        feeds = ((name, self.feeds.known.get(name)) for name in changed)
+        return [codec.feed_row(name, feed.to_json(since) if feed else None) for name, feed in feeds]
 
     def _windows(self) -> list[Message]:
         panes = self.market.told

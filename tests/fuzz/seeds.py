@@ -77,8 +77,7 @@ def crowded(hours: int) -> bytes:
         funding(funding_rate=rate, event_time=T + step * number, next_funding_time=T + step * (number + 1))
         for number, rate in enumerate(rates)
     ]
-    return b"".join(framed("funding", avro({**each, "ingest_time": each["event_time"]}, "funding"), stamp=7)
-                    for each in values)  # fmt: skip
+    return story(*(("funding", each) for each in values))
 
 
 def strangers(topic: str) -> bytes:
@@ -110,8 +109,8 @@ def surrounded() -> bytes:
 def many_days() -> bytes:
     """Return one sale in each of twelve months: all that expires, expires."""
     times = [T + 31 * DAY * number for number in range(12)]
-    sales = [liquidation(event_time=at, ingest_time=at, liquidation_id=str(at), quantity=100.0) for at in times]
-    return b"".join(framed("liquidations", avro(each), stamp=7) for each in sales)
+    sales = [liquidation(event_time=at, liquidation_id=str(at), quantity=100.0) for at in times]
+    return story(*(("liquidations", each) for each in sales))
 
 
 def story(*said: tuple[str, dict[str, object]]) -> bytes:
