@@ -48,6 +48,10 @@ def _broker_config(client: KafkaAdminClient) -> dict[str, int]:
 
 
 def _limits(settings: Settings, config: Mapping[str, int]) -> list[Finding]:
+    if not config:
+        ours = " and ".join(map(variable, LIMITS))
+        sentence = f"the broker's settings could not be read (DESCRIBE_CONFIGS on the cluster): it may refuse {ours}"
+        return [Finding(problem=False, sentence=sentence)]
     findings = []
     for field, (least, most) in LIMITS.items():
         value = getattr(settings, field)
@@ -60,7 +64,8 @@ def _limits(settings: Settings, config: Mapping[str, int]) -> list[Finding]:
 
 
 def _clock(client: KafkaAdminClient, there: Mapping[str, Found]) -> list[Finding]:
-    # Kafka has no call for the time. But a record that the broker stamped cannot be newer than now.
+    # Kafka has no call for the time. But a record that the broker stamped cannot be newer than now: so a clock that is
+    # ahead is found. One that is behind is not: its records look like those of a topic to which nobody writes.
     stamped = [
         TopicPartition(name, partition)
         for name, found in there.items()

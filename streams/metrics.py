@@ -52,9 +52,12 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "instruments": ("Instruments that a partition remembers.", ("partition",)),
     "last_flush_age_seconds": ("Time since a unit's last transaction.", ("stage", "partition")),
     "transaction_open_seconds": ("Age of a unit's transaction in flight; 0 where none is.", ("stage", "partition")),
-    "consumer_lag_records": ("Offsets not yet folded, as of the last fetch.", ("topic", "partition")),
+    "consumer_lag_records": (
+        "Offsets not yet folded, as of the last fetch; absent where that found none and is over 10 s old.",
+        ("topic", "partition"),
+    ),
     "consumer_lag_seconds": (
-        "Age of the newest event folded while records wait; 0 where none do.",
+        "Age of the newest event folded while records wait, no less than that of a last fetch over 10 s old; else 0.",
         ("topic", "partition"),
     ),
     "event_time_seconds": ("Newest event time folded, Unix time.", ("topic", "partition")),
@@ -86,7 +89,7 @@ class Metrics(Collector):
     inputs
         Topics whose counters begin at 0: of one that is born with its first burst, Prometheus sees no increase.
     lags
-        Returns the records that wait, by (topic, partition).
+        Returns what waits, by (topic, partition).
     now
         The wall clock, seconds.
 
@@ -99,7 +102,7 @@ class Metrics(Collector):
         symbols: frozenset[str] = frozenset(),
         lateness_ms: Mapping[str, int] | None = None,
         inputs: Sequence[str] = (),
-        lags: Callable[[Owners], Mapping[Any, int]] = lag.lags,
+        lags: Callable[[Owners], Mapping[Any, lag.Lag]] = lag.lags,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.owners = owners
@@ -142,13 +145,17 @@ class Metrics(Collector):
         shown.add("ready", float(self.owners.ready))
         shown.add("recoveries", self.owners.recoveries)
         lags = self.lags(self.owners)
-        for (topic, partition), waiting in lags.items():
-            shown.add("consumer_lag_records", waiting, topic, str(partition))
+        for (topic, partition), each in lags.items():
+            if each.records is not None:
+                shown.add("consumer_lag_records", each.records, topic, str(partition))
         stages: Counter[str] = Counter()
         for owned in self.owners.owned.values():
             stages[stage_of(owned)] += 1
             shown.unit(owned)
             self._time(shown, owned.unit, lags)
+        # One that is let go of has its last transaction in flight, and that one can hang, too.
+        for owned in (self.owners.owned | self.owners.leaving).values():
+            shown.in_flight(owned)
         for stage, count in stages.items():
             shown.add("units_owned", count, stage)
         units = [owned.unit for owned in self.owners.owned.values()]
@@ -156,14 +163,15 @@ class Metrics(Collector):
         shown.totals(units, self.symbols)
         return shown.families.values()
 
-    def _time(self, shown: _Shown, unit: Unit, lags: Mapping[Any, int]) -> None:
+    def _time(self, shown: _Shown, unit: Unit, lags: Mapping[Any, lag.Lag]) -> None:
         topic, partition = LIQUIDATIONS if isinstance(unit, Shard) else SNAPSHOTS, str(unit.partition)
         clock_ms = current.clock_of(unit)
         if clock_ms is None:
             return
-        age = self.now() - clock_ms / 1000
+        age, waits = self.now() - clock_ms / 1000, lags.get((topic, unit.partition), lag.Lag(0))
+        late = max(age if waits.records else 0.0, waits.unanswered_seconds)
         shown.add("event_time_seconds", clock_ms / 1000, topic, partition)
-        shown.add("consumer_lag_seconds", age if lags.get((topic, unit.partition)) else 0.0, topic, partition)
+        shown.add("consumer_lag_seconds", late, topic, partition)
         shown.add("watermark_delay_seconds", age + self.lateness_ms.get(topic, 0) / 1000, topic, partition)
 
 
@@ -221,10 +229,13 @@ class _Shown:
         self.add("state_bytes", owned.size.bytes, *labels)
         if owned.flush_ended:
             self.add("last_flush_age_seconds", time.monotonic() - owned.flush_ended, *labels)
-        began = owned.flush_began
-        self.add("transaction_open_seconds", 0.0 if began is None else time.monotonic() - began, *labels)
         if isinstance(unit, Shard):
             self.add("instruments", len(unit.fold.panes.instruments), labels[1])
+
+    def in_flight(self, owned: Owned) -> None:
+        began = owned.flush_began
+        age = 0.0 if began is None else time.monotonic() - began
+        self.add("transaction_open_seconds", age, stage_of(owned), str(owned.unit.partition))
 
     def totals(self, units: list[Unit], symbols: frozenset[str]) -> None:
         stale = current.stale_of(units)

@@ -41,9 +41,15 @@ def shard_rule(settings: Settings) -> ShardRule:
     return ShardRule(fold, settings.crowding.rule(), context, settings.undecodable_run_max, settings.app_id)
 
 
-def describer() -> Describer:
-    """Return the venues and episodes of ``schemas/``."""
-    return Describer(Venues(resources.yaml_data("venues.yaml")), Episodes(resources.yaml_data("episodes.yaml")))
+def describer(settings: Settings) -> Describer:
+    """Return the venues and episodes of ``schemas/``, and how fresh a context must be."""
+    episodes = Episodes(resources.yaml_data("episodes.yaml"))
+    return Describer(venues(), episodes, settings.context.rule(settings.instruments_max))
+
+
+def venues() -> Venues:
+    """Return what each exchange's feed can show, of ``schemas/venues.yaml``."""
+    return Venues(resources.yaml_data("venues.yaml"))
 
 
 def codecs(settings: Settings, registry: Registry, encoder: Encoder) -> Codecs:

@@ -94,7 +94,9 @@ class Settings(BaseSettings):
 
     # Time
     lateness_ms: Lateness = Field(2_000, description="How far behind its asset's clock a record may be unpunished.")
-    market_lateness_ms: Lateness = Field(5_000, description="The same for EXCHANGE and MARKET decisions.")
+    market_lateness_ms: Lateness = Field(
+        5_000, description="How far behind its partition's clock one may be and count in EXCHANGE and MARKET decisions."
+    )
     future_bound_ms: Milliseconds = Field(5_000, description="How far ahead of its arrival an event may be dated.")
     duplicate_horizon_ms: Annotated[int, Field(ge=0, le=DAY_MS)] = Field(
         3_600_000, description="How far back a repeated liquidation is recognised; at most 24 h."

@@ -131,7 +131,10 @@ class CrowdingThresholds(Group):
     bands_annualised: Floats = Field(_CROWDING.bands_annualised, description=f"Rates {_GRADES} without enough history.")
     floors_annualised: Floats = Field(_CROWDING.floors_annualised, description=f"Least rates {_GRADES} with history.")
     percentiles: Floats = Field(_CROWDING.percentiles, description=f"Percentiles {_GRADES} in its history.")
-    streak_hours: Ints = Field(_CROWDING.streak_hours, description=f"Hours in a row to the start {_GRADES}.")
+    streak_hours: Ints = Field(
+        _CROWDING.streak_hours,
+        description=f"Hours in a row in which a grade would be kept, before the start {_GRADES}.",
+    )
     keep_share: float = Field(_CROWDING.keep_share, description="Share of an excess at which its grade is kept.")
     keep_points: float = Field(
         _CROWDING.keep_points, description="Points below its percentile at which a grade is kept."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
+from streams.cluster import ClusterProblem
 from streams.resources import yaml_data
 
 if TYPE_CHECKING:
@@ -148,13 +149,27 @@ def plan(topics: Sequence[Topic], cluster: Mapping[str, Found], replication: int
             changed = {key: value for key, value in ours.items() if not _good(key, there.get(key), value)}
             if changed:
                 configure[topic.name] = changed
+    after = {name: replace(it, config={**it.config, **configure.get(name, {})}) for name, it in cluster.items()}
     existing = [topic for topic in topics if topic.name in cluster]
-    left = [finding for finding in check(existing, cluster) if finding.problem]
+    left = [finding for finding in check(existing, after) if finding.problem]
+    if replication is None and any(topic.replication <= 0 for topic in create):
+        sentence = (
+            "the broker's default.replication.factor could not be read (DESCRIBE_CONFIGS on the cluster): new topics "
+            f"get no {IN_SYNC}=2; with --replication {COPIES} (in the chart topics.replication) they do"
+        )
+        left.append(Finding(problem=False, sentence=sentence))
     return Plan(create, configure, left)
 
 
 def apply(client: KafkaAdminClient, topics: Sequence[Topic]) -> Plan:
-    """Create what is missing, set what may be set, and return what was done and what is left."""
+    """Create what is missing, set what may be set, and return what was done and what is left.
+
+    Raises
+    ------
+    ClusterProblem
+        If the broker refuses a change; all others have been made.
+
+    """
     there = found(client, topics)
     steps = plan(topics, there, broker_replication(client, topics, there))
     if steps.create:
@@ -168,9 +183,14 @@ def apply(client: KafkaAdminClient, topics: Sequence[Topic]) -> Plan:
         }
         client.create_topics(wanted, wait_for_metadata=True)
     if steps.configure:
-        client.alter_configs(
+        answers = client.alter_configs(
             [ConfigResource(ConfigResourceType.TOPIC, name, config) for name, config in steps.configure.items()]
         )
+        # Of a refusal kafka-python only tells.
+        refused = [f"{name}: {said}" for name, said in answers["topic"].items() if said != "OK"]
+        if refused:
+            msg = f"the broker refused to configure {'; '.join(refused)}"
+            raise ClusterProblem(msg)
     return steps
 
 

@@ -14,6 +14,7 @@ from streams.core.crowding import Crowding
 from streams.core.errors import Reason
 from streams.core.events import Instrument, OpenInterest, PositionSide
 from streams.engine import lag
+from streams.engine.lag import Lag
 from streams.engine.owned import Owned, Stage
 from streams.engine.owners import Owners
 from streams.metrics import COUNTERS, GAUGES, NAMESPACE, Metrics, stage_of
@@ -216,11 +217,25 @@ def test_the_lag_in_seconds_is_the_age_of_the_newest_event_while_records_wait_an
         value(registry, name, **where) for name in ("consumer_lag_seconds", "watermark_delay_seconds")
     )
 
-    owners.waiting = {("liquidations", 0): 3}
+    owners.waiting = {("liquidations", 0): Lag(3)}
 
     assert 60.0 == value(registry, "consumer_lag_seconds", **where)
     assert 3.0 == value(registry, "consumer_lag_records", **where)
     assert T0 / 1000 == value(registry, "event_time_seconds", **where)
+
+
+def test_while_no_fetch_is_answered_nobody_says_that_nothing_waits():
+    owners = owners_of(small_world(log({"usd": 10.0})))
+    _, registry = metrics_of(owners, now=lambda: T0 / 1000 + 60)
+    where = {"topic": "liquidations", "partition": "0"}
+
+    def shown(lag):
+        owners.waiting = {("liquidations", 0): lag}
+        return tuple(value(registry, f"consumer_lag_{unit}", **where) for unit in ("records", "seconds"))
+
+    assert (None, 25.0) == shown(Lag(None, 25.0))
+    assert (2.0, 60.0) == shown(Lag(2, 25.0))
+    assert (2.0, 75.0) == shown(Lag(2, 75.0))
 
 
 def test_nothing_is_asked_of_a_consumer_that_is_not_ready():
@@ -282,6 +297,10 @@ def test_a_transaction_in_flight_has_an_age_and_one_that_is_not_has_none():
     assert 0.0 == value(registry, "transaction_open_seconds", **where)
 
     owners.owned["app-state-changelog", 0].flush_began = 0.0
+
+    assert value(registry, "transaction_open_seconds", **where) > 0
+
+    owners.leaving, owners.owned = owners.owned, {}
 
     assert value(registry, "transaction_open_seconds", **where) > 0
 

@@ -46,7 +46,7 @@ def liquidation(at_ms, number, asset="BTC", usd=10_000.0, **other):
     }
 
 
-def funding(at_ms, asset="BTC", rate=0.0001):
+def funding(at_ms, asset="BTC", rate=0.0001, **other):
     return {
         "exchange": "binance",
         "symbol": f"{asset}USDT",
@@ -54,6 +54,7 @@ def funding(at_ms, asset="BTC", rate=0.0001):
         "funding_rate": rate,
         "funding_interval_hours": 8.0,
         "event_time": at_ms,
+        **other,
     }
 
 

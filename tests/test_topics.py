@@ -8,6 +8,7 @@ import pytest
 from kafka.errors import ClusterAuthorizationFailedError
 
 from streams import topics
+from streams.cluster import ClusterProblem
 from streams.topics import Found
 
 WANTED = topics.declared("app")
@@ -148,6 +149,21 @@ def test_partition_counts_that_differ_are_left_to_a_person():
     assert ([], {}, 1) == (plan.create, plan.configure, len(plan.left))
 
 
+def test_what_a_plan_sets_right_is_not_left_to_a_person():
+    plan = topics.plan(WANTED, with_config("app-state-changelog", cleanup_policy="delete"))
+
+    assert ({"app-state-changelog": {"cleanup.policy": "compact"}}, []) == (plan.configure, plan.left)
+
+
+def test_that_new_topics_may_lack_a_setting_for_want_of_a_right_is_noted():
+    (finding,) = topics.plan(WANTED, without("quotes")).left
+
+    assert not finding.problem
+    assert finding.sentence.startswith("the broker's default.replication.factor could not be read (DESCRIBE_CONFIGS ")
+    assert [] == topics.plan(WANTED, without("quotes"), 1).left == topics.plan(WANTED, GOOD).left
+    assert [] == topics.plan(topics.declared("app", replication=3), without("quotes")).left
+
+
 def created(*, replication=None, broker=None):
     wanted = topics.declared("app", replication=replication)
     return {topic.config.get("min.insync.replicas") for topic in topics.plan(wanted, {}, broker).create}
@@ -215,6 +231,39 @@ class Broker:
         if isinstance(self.said, Exception):
             raise self.said
         return self.said
+
+
+class Cluster:
+    """A cluster that has every topic, one of them with a setting to be changed."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.there = with_config("app-state-changelog", cleanup_policy="delete")
+
+    def describe_topics(self, names):
+        found = {name: [{"replica_nodes": [1, 2]}] * self.there[name].partitions for name in names}
+        return [{"name": name, "error_code": 0, "partitions": each} for name, each in found.items()]
+
+    def describe_configs(self, resources, config_filter):
+        return {
+            "topic": {
+                resource.name: {key: {"value": value} for key, value in self.there[resource.name].config.items()}
+                for resource in resources
+            }
+        }
+
+    def alter_configs(self, resources):
+        return {"topic": {resource.name: self.answer for resource in resources}}
+
+
+def test_a_change_that_the_broker_refuses_is_not_taken_as_done():
+    refusal = "[Error 44] PolicyViolationError: no compaction here"
+
+    with pytest.raises(ClusterProblem) as raised:
+        topics.apply(Cluster(refusal), WANTED)
+
+    assert f"the broker refused to configure app-state-changelog: {refusal}" == str(raised.value)
+    assert ["app-state-changelog"] == list(topics.apply(Cluster("OK"), WANTED).configure)
 
 
 @pytest.mark.parametrize(("said", "copies"), [

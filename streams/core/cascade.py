@@ -13,8 +13,8 @@ side in the sliding five minutes::
 * **escalated**: the severity rises. Severity is the highest level whose bar is
   met, by the five minutes (``multiples`` of the threshold) or by the hour
   (``hour_multiples`` of it).
-* **peak**: the measure has fallen by ``peak_fall`` from its highest; a higher
-  one later is a new peak of the same cascade.
+* **peak**: at a liquidation of its own the measure has fallen by ``peak_fall`` from
+  its highest; without one it peaks as it ends. A higher one later is a new peak.
 * **subsided**: for ``quiet_ms`` nothing has come with which the measure was at
   ``release`` of the threshold or above. Two waves less than that apart are one
   cascade; ``quiet_ms`` is five minutes at least, or one's money is in the next.

@@ -4,8 +4,8 @@ The rate of an instrument holds from its event time until its next record, or un
 clock, its newest event time, passes the end of a UTC hour, that hour is closed: each instrument's rates become a mean
 over time, the asset's is their mean by open interest (where each of them says one; else each counts the same), and
 every series is judged. What runs on an asset that has fallen silent is ended by the others, a week after its last
-rate. Nothing else decides anything, so the result is a function of the records in log order, and the same for
-settlements and for a feed that repeats those rates every second.
+rate has expired. Nothing else decides anything, so the result is a function of the records in log order, and the same
+for settlements and for a feed that repeats those rates every second.
 """
 
 from __future__ import annotations

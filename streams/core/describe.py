@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from streams.core.context import Before, ContextRule, ContextTracker
@@ -16,9 +16,6 @@ from streams.core.headline import headline
 from streams.core.reading import Reading
 
 Record = dict[str, Any]
-#: What stage 2 heard longer ago says nothing of quotes, or of open interest, now.
-QUOTE_AGE_MS_MAX, INTEREST_AGE_MS_MAX = ContextRule().quote_age_ms_max, ContextRule().open_interest_age_ms_max
-
 NO_CONTEXT: Record = dict.fromkeys(
     (
         "funding_rate_annualised", "crowded", "crowded_age_ms", "volatility", "open_interest_change", "spread_multiple",
@@ -29,10 +26,11 @@ NO_CONTEXT: Record = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Describer:
-    """Coverage by venue and date, and the known episodes."""
+    """Coverage by venue and date, the known episodes, and how fresh a context must be."""
 
     venues: Venues
     episodes: Episodes
+    context: ContextRule = field(default_factory=ContextRule)
 
     def coverage(
         self, present: Iterable[str], at_ms: int, *, whole: bool, stale: frozenset[str] = frozenset()
@@ -82,11 +80,11 @@ def before_onset(asset: str, side: PositionSide, at_ms: int, tracker: ContextTra
     }
 
 
-def context_record(before: Record, now: Record, at_ms: int) -> Record:
+def context_record(before: Record, now: Record, at_ms: int, rule: ContextRule) -> Record:
     """Return the ``Context`` of a message from what was known at onset and what is known now."""
     old, new = Before.from_json(before["known"]), Before.from_json(now["known"])
     later, since = max(0, at_ms - old.at_ms), max(0, at_ms - new.at_ms)
-    spread = fresh(new.spread_multiple, since)
+    spread = fresh(new.spread_multiple, since, rule)
     crowded = before["crowded"]
     return {
         "funding_rate_annualised": _aged(before["funding"], later),
@@ -106,9 +104,9 @@ def aftermath_record(before: Record, now: Record, after: Record) -> Record:
     return {**after, "crowding_ended": not now["crowded"] if known else None}
 
 
-def fresh(reading: Reading | None, later_ms: int) -> Reading | None:
+def fresh(reading: Reading | None, later_ms: int, rule: ContextRule) -> Reading | None:
     """Return what is known of quotes, unless so much later it is too old."""
-    return reading if reading is not None and reading.age_ms + later_ms <= QUOTE_AGE_MS_MAX else None
+    return reading if reading is not None and reading.age_ms + later_ms <= rule.quote_age_ms_max else None
 
 
 def _aged(reading: Reading | list[Any] | None, later_ms: int) -> Record | None:

@@ -31,7 +31,7 @@ from streams.core.growth import Growth
 from streams.core.panes import Panes
 from streams.core.screen import Accepted, Screen, ScreenRule
 from streams.core.stretch import Stretch
-from streams.core.windows import DAY, HOUR, LENGTHS, MINUTE, minutes_kept
+from streams.core.windows import HOUR, LENGTHS, MINUTE, minutes_kept
 
 Ints = NDArray[np.int64]
 _QUARTER = LENGTHS[2]
@@ -261,12 +261,6 @@ class Fold:
         panes = self._panes
         panes.advance(int(stretch.clock_ms[-1]) // 1000)
         second, now = stretch.time_ms // 1000, stretch.clock_ms // 1000
-        remembered = second // MINUTE >= (now + 1 - DAY) // MINUTE
-        if not remembered.all():
-            stretch = stretch.where(remembered)
-            second, now = second[remembered], now[remembered]
-            if not len(second):
-                return
         panes.touch(stretch.row, now)
         np.maximum.at(panes.newest_ms, stretch.row, stretch.time_ms)
         # What is over an hour behind the partition is remembered by its minute only.

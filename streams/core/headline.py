@@ -34,7 +34,7 @@ def headline(cascade: Record) -> str:
     r"""Return a ``Cascade`` wire record as one English sentence.
 
     Who and how much; where; which side; what was known before; how it compares.
-    Hour and day are the highest that both reached since onset, in every phase; the venues are those of what came since.
+    The hour is the highest since onset, the day the highest at a message; the venues are those of what came since.
     Money is rounded down where the sentence says "at least".
 
     Parameters

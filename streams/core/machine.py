@@ -131,8 +131,7 @@ class Walk:
         return next((each for each in found if cascade.enough_assets(self.rule, each[1])), None)
 
     def _valid(self, at: Ints | slice) -> Flags:
-        m = self.measures
-        valid: Flags = m.remembered[at] & (m.time_ms[at] >= self.machine.closed_until_ms)
+        valid: Flags = self.measures.time_ms[at] >= self.machine.closed_until_ms
         return valid
 
     # ---------------------------------------------------------------- open

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from streams.core.cells import runs
 from streams.core.edges import Edge, starts
 from streams.core.stretch import Stretch
-from streams.core.windows import DAY, MINUTE
 
 Ints = NDArray[np.int64]
 
@@ -25,8 +24,6 @@ class Measures:
         Position in the stretch of the record that is measured.
     done
         How many of the asset's records there are up to this one.
-    remembered
-        Whether the partition still remembers the record's minute; if not it is in no window.
     usd_5m, usd_1h
         (k, 2) micro-USD by side.
     row, sums, largest, price
@@ -38,7 +35,6 @@ class Measures:
 
     at: Ints
     done: Ints
-    remembered: NDArray[np.bool_]
     time_ms: Ints
     asset_clock_ms: Ints
     clock_ms: Ints
@@ -78,13 +74,11 @@ def measures(stretch: Stretch, at: Ints, done: Ints, edges: list[Edge], *, by_se
         at, done = at[ends - 1], done[ends - 1]
     clock, asset_clock, time = stretch.clock_ms[at], stretch.asset_clock_ms[at], stretch.time_ms[at]
     second = time // 1000
-    remembered = second // MINUTE >= (clock // 1000 + 1 - DAY) // MINUTE
-    counted = added * remembered[:, None]
     usd_5m, usd_1h = (
-        edge.since(start) + sliding(second, counted, start)
+        edge.since(start) + sliding(second, added, start)
         for edge, start in zip(edges, starts(clock, asset_clock), strict=True)
     )
-    return Measures(at, done, remembered, time, asset_clock, clock, usd_5m, usd_1h, row, sums, largest, price, ends)
+    return Measures(at, done, time, asset_clock, clock, usd_5m, usd_1h, row, sums, largest, price, ends)
 
 
 def sliding(second: Ints, usd: Ints, start: Ints) -> Ints:

@@ -241,11 +241,8 @@ class Screen:
             zip(columns.instrument.tolist(), columns.event_time_ms.tolist(), columns.identity.tolist(), strict=True)
         ):
             instrument = columns.instruments[code]
-            known = clocks.get(instrument.asset)
-            if known is not None and clock is not None and not _remembered(known, clock):
-                known = None
-            mine, all_ = max(_or(known), time), max(_or(clock), time)
-            refusal = self._refusal(instrument, instruments, exchanges, mine, time)
+            mine, all_ = max(clocks.get(instrument.asset, -1), time), max(_or(clock), time)
+            refusal = _too_old(instrument, time, mine, all_) or self._refusal(instrument, instruments, exchanges)
             if refusal:
                 refused.append((at, *refusal))
                 continue
@@ -270,14 +267,8 @@ class Screen:
         )
 
     def _refusal(
-        self, instrument: Instrument, known: dict[tuple[str, str], str], exchanges: set[str], clock: int, time: int
+        self, instrument: Instrument, known: dict[tuple[str, str], str], exchanges: set[str]
     ) -> tuple[Reason, str] | None:
-        if time < clock - DAY_MS:
-            behind = (clock - time) / HOUR_MS
-            return Reason.TOO_OLD, (
-                f"{instrument.exchange} {instrument.symbol}: event_time is {behind:.1f} h behind the newest of asset "
-                f"{instrument.asset}; liquidations count up to 24 h behind it"
-            )
         asset = known.get(instrument[:2])
         if asset is not None and asset != instrument.asset:
             other = other_asset(asset, instrument.asset)
@@ -288,6 +279,21 @@ class Screen:
             if detail:
                 return Reason.TOO_MANY_INSTRUMENTS, f"{instrument.exchange} {instrument.symbol} {detail}"
         return None
+
+
+def _too_old(instrument: Instrument, time: int, asset_clock: int, clock: int) -> tuple[Reason, str] | None:
+    """Refuse what is more than a day behind its asset, or in a minute that the partition has forgotten: in no total."""
+    if time < asset_clock - DAY_MS:
+        behind, whose = asset_clock - time, f"asset {instrument.asset}"
+    elif not _remembered(time, clock):
+        behind, whose = clock - time, "its partition"
+    else:
+        return None
+    name = f"{instrument.exchange} {instrument.symbol}"
+    detail = (
+        f"event_time is {behind / HOUR_MS:.1f} h behind the newest of {whose}; liquidations count up to 24 h behind it"
+    )
+    return Reason.TOO_OLD, f"{name}: {detail}"
 
 
 def _first_of_each(keys: NDArray[np.uint64]) -> Ints:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from faust.types import TP
 
 from streams.engine.owners import Owners
 
+#: A fetch is answered several times a second; one that is older than this says nothing of what has come since.
+UNANSWERED_SECONDS = 10.0
 
-def lags(owners: Owners) -> dict[TP, int]:
-    """Return the offsets that wait, by source partition, as of its last fetch; nothing of one without a fetch."""
-    found: dict[TP, int] = {}
+
+class Lag(NamedTuple):
+    """What waits of a source partition.
+
+    Attributes
+    ----------
+    records
+        Offsets not yet folded as of the last fetch: a floor where that is old. None where it is old and found none.
+    unanswered_seconds
+        How long ago the last fetch was, where that is long; else 0.
+
+    """
+
+    records: int | None
+    unanswered_seconds: float = 0.0
+
+
+def lags(owners: Owners) -> dict[TP, Lag]:
+    """Return what waits, by source partition; nothing of one without a fetch."""
+    found: dict[TP, Lag] = {}
     if not owners.ready:
         return found
     thread = owners.app.consumer._thread
@@ -19,5 +40,7 @@ def lags(owners: Owners) -> dict[TP, int]:
             at = owned.unit.next.get(topic)
             span = None if at is None else thread.span(tp, at)
             if span is not None:
-                found[tp] = max(0, span.stable - span.seen)
+                waiting, age = max(0, span.stable - span.seen), span.age_ms / 1000
+                # Behind a schema that is waited for nothing is fetched, and what was known to wait still does.
+                found[tp] = Lag(waiting) if age <= UNANSWERED_SECONDS else Lag(waiting or None, age)
     return found

@@ -39,7 +39,7 @@ class Wanted:
     def write(self, forms: Mapping[Path, str], summary: Summary, played: Sequence[page.Played]) -> str:
         """Write page and pictures; return what to say of it."""
         stumbles = [sources.CAVEATS[form] for form in dict.fromkeys(forms.values()) if form in sources.CAVEATS]
-        files, venues = [sources.name_of(path) for path in forms], rules.describer().venues
+        files, venues = [sources.name_of(path) for path in forms], rules.venues()
         replayed = page.Replayed(files, stumbles + caveats(summary), counts(summary), venues, played, self.known)
         pictures = page.write(self.folder, replayed)
         said = f"written: {self.folder / 'index.html'}"

@@ -8,7 +8,8 @@ from operator import itemgetter
 from typing import Any
 
 from streams.core.context import Before
-from streams.core.describe import INTEREST_AGE_MS_MAX, fresh
+from streams.core.context_rule import ContextRule
+from streams.core.describe import fresh
 
 Record = dict[str, Any]
 _at = itemgetter("at")
@@ -65,11 +66,11 @@ class Contexts:
         self._of[asset] = moments
 
 
-def after(before: Record, now: Record, at_ms: int) -> Record:
+def after(before: Record, now: Record, at_ms: int, rule: ContextRule) -> Record:
     """Return what came after as far as two moments can tell it."""
     old, latest = Before.from_json(before["known"]).volatility, Before.from_json(now["known"])
-    spread, newer = (fresh(each, at_ms - latest.at_ms) for each in (latest.spread_multiple, latest.volatility))
-    change = interest_change(before, now, at_ms)
+    spread, newer = (fresh(each, at_ms - latest.at_ms, rule) for each in (latest.spread_multiple, latest.volatility))
+    change = interest_change(before, now, at_ms, rule)
     return {
         "volatility_multiple": newer.value / old.value if newer and old and old.value else None,
         "spread_multiple": spread.value if spread else None,
@@ -78,10 +79,10 @@ def after(before: Record, now: Record, at_ms: int) -> Record:
     }
 
 
-def interest_change(before: Record, now: Record, at_ms: int) -> Record | None:
+def interest_change(before: Record, now: Record, at_ms: int, rule: ContextRule) -> Record | None:
     """Return the change in coins over instruments heard from at both moments, as a ``Reading`` of the wire."""
     known, coins, times = Before.from_json(before["known"]), now["known"]["open_interest"], now.get("interest_ms", {})
-    oldest_ms = max(known.at_ms + 1, at_ms - INTEREST_AGE_MS_MAX)
+    oldest_ms = max(known.at_ms + 1, at_ms - rule.open_interest_age_ms_max)
     same = [name for name in known.open_interest if times.get(name, -1) >= oldest_ms]
     was = sum(known.open_interest[name] for name in same)
     if not was:

@@ -152,7 +152,7 @@ class Exchanges:
             now, context = self.context_of(notice.state, notice.phase, at_ms)
             heard_ms = now["known"]["at_ms"] if now else -1
             if notice.phase is Phase.SUBSIDED and max(record["started"], at_ms - MOMENT_AGE_MS_MAX) < heard_ms:
-                aftermath = aftermath_record(before, now, after(before, now, at_ms))
+                aftermath = aftermath_record(before, now, after(before, now, at_ms, self.describer.context))
             whole = self.present() if notice.scope is Scope.MARKET else None
             finished = self.describer.complete(notice, whole, context, aftermath, stale_at(at_ms))
             name = f"{record['scope']}|{record['key']}".encode()
@@ -168,9 +168,9 @@ class Exchanges:
             return {}, dict(NO_CONTEXT)
         moment = self.contexts.of(before["asset"], at_ms)
         now = moment[PositionSide(state.position_side).name] if moment else before
-        context = context_record(before, now, at_ms)
+        context = context_record(before, now, at_ms, self.describer.context)
         if phase is not Phase.ONSET:
-            context["open_interest_change"] = interest_change(before, now, at_ms)
+            context["open_interest_change"] = interest_change(before, now, at_ms, self.describer.context)
         return now, context
 
     def present(self) -> list[str]:

@@ -222,7 +222,7 @@ class Shard:
         now = before_onset(asset, PositionSide(state.position_side), at_ms, self.context, self.crowding)
         if state.before is None:
             state.before = now
-        context = context_record(state.before, now, at_ms)
+        context = context_record(state.before, now, at_ms, self.rule.context)
         if phase is not Phase.ONSET:
             change = self.context.open_interest_change(Before.from_json(state.before["known"]), asset, at_ms)
             context["open_interest_change"] = dict(change._asdict()) if change else None

@@ -23,7 +23,7 @@ def shard(instruments_max: int = 20_000) -> Shard:
     settings = Settings(instruments_max=instruments_max)
     registry = file_registry()
     codecs = app.codecs(settings, registry, Encoder(registry.writers()))
-    return Shard(0, 1, app.shard_rule(settings), codecs, app.describer())
+    return Shard(0, 1, app.shard_rule(settings), codecs, app.describer(settings))
 
 
 def batches(count: int, load: Load, size: int = BATCH_COUNT) -> Iterator[RecordBatch]:

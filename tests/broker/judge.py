@@ -24,7 +24,7 @@ from tests.broker.upstream import FUNDING
 from tests.broker.worker import committed_offsets, compacted, last_records, read_messages, read_topic
 from tests.simulation import oracle, oracle_crowding, oracle_feeds
 from tests.simulation.records import LIQUIDATIONS, Record, batch_of, registry
-from tests.simulation.test_units import covered, status, told, with_coverage
+from tests.simulation.test_units import astray, covered, status, told, with_coverage
 
 #: Low enough that random logs have cascades in every scope.
 FLOORS = {"instrument": 150_000, "asset": 200_000, "exchange": 400_000, "market": 500_000}
@@ -59,12 +59,16 @@ def verdict(broker: Any, app_id: str) -> Verdict:
         [(each["reason"], each["topic"], each["partition"], each["offset"]) for each in letters],
     )
     found += _rows(rows, published)
-    cascades = [record for _, record in read_topic(broker, "cascades")]
+    addressed = read_topic(broker, "cascades")
+    cascades = [record for _, record in addressed]
+    found += astray(cascades) + _in_order(addressed, "cascade_id")
     feeds = [each for log in read_log(broker, SNAPSHOTS) for each in log]
     watermarks = oracle_feeds.history(feeds, ScreenRule().market_lateness_ms, FeedRule())
     expected = told(with_coverage(outcome.cascades, watermarks))
     found += _counted("cascade", map(_text, expected), map(_text, told(cascades)))
-    told_crowded = [record for topic in CROWDED for _, record in read_topic(broker, topic)]
+    positions = [each for topic in CROWDED for each in read_topic(broker, topic)]
+    told_crowded = [record for _, record in positions]
+    found += _in_order(positions, "crowded_id")
     found += _counted("crowded position", map(_text, crowded), map(_text, told_crowded))
     due = [each for _, found_then in watermarks for each in found_then]
     statuses = [status(record) for _, record in read_topic(broker, FEED_STATUS)]
@@ -152,6 +156,18 @@ def _counted(what: str, wanted: Iterable[Any], got: Iterable[Any]) -> list[str]:
         for how, some in (("are missing", missing), ("are there too often", twice), ("were never due", extra - twice))
         if some
     ]
+
+
+def _in_order(messages: Iterable[tuple[str, Any]], name: str) -> list[str]:
+    """Compare keys with what messages are of, and hold that those of one event come in their order."""
+    found, newest = [], dict[str, int]()
+    for key, each in messages:
+        if key != f"{each['scope']}|{each['key']}":
+            found.append(f"{each[name]} is of {each['scope']}|{each['key']} and has the key {key}")
+        if each["sequence"] <= newest.get(each[name], -1):
+            found.append(f"{each[name]} {each['sequence']} comes behind {newest[each[name]]}")
+        newest[each[name]] = each["sequence"]
+    return found
 
 
 def _rows(wanted: dict[str, Any], got: dict[str, Any]) -> list[str]:

@@ -9,10 +9,12 @@ from itertools import pairwise
 
 from confluent_kafka import Producer
 
+from streams.codec import rows as codec
+from tests.broker.judge import commit_rows
 from tests.broker.worker import Worker, committed_offsets, log_ends, read_topic
 from tests.codec.builders import avro, liquidation
 
-STOP_SECONDS_MAX = 10.0
+STOP_SECONDS_MAX, CHANGELOG = 10.0, "storm-state-changelog"
 #: How long a rebalance may hold up what is written; a busy machine gets more than a quiet one needs.
 GAP_SECONDS_MAX = 20.0
 
@@ -48,6 +50,12 @@ class Storm:
         self.thread.join()
 
 
+def counted(kafka):
+    """Return how many liquidations the market's day has."""
+    day = dict(read_topic(kafka, "liquidation-windows"))["MARKET|ALL"]["windows"][-1]
+    return day["long_count"] + day["short_count"]
+
+
 def test_what_producers_compress_is_read(kafka, tmp_path):
     kafka.create_topics(app_id="compressed")
     kinds = ("gzip", "snappy", "lz4", "zstd")
@@ -67,31 +75,32 @@ def test_what_producers_compress_is_read(kafka, tmp_path):
 
 def test_a_worker_told_to_stop_in_a_storm_has_gone_within_ten_seconds_with_everything_committed(own_kafka, tmp_path):
     own_kafka.create_topics(partitions=4, app_id="storm")
-    worker = Worker(own_kafka, "storm", tmp_path)
+    # Nothing is committed by the clock meanwhile: what is, was at the end.
+    worker = Worker(own_kafka, "storm", tmp_path, flush_interval_ms=5_000)
     with Storm(own_kafka, 2_000) as storm, worker:
         worker.wait_until_ready()
         worker.wait_until(lambda: sum(committed_offsets(own_kafka, "storm").values()) > 5_000, 60, "in the storm")
+        folded = worker.folded("liquidations")
         began = time.monotonic()
         code = worker.stop()
         seconds = time.monotonic() - began
 
     assert 0 == code
     assert seconds < STOP_SECONDS_MAX
+    newest = {row.partition(): codec.parse_json(row.value())["next"] for row in commit_rows(own_kafka, CHANGELOG)}
+    assert folded <= sum(each["liquidations"] for each in newest.values())
     # What it said and what it will go on from are one: the next one ends with every record counted once.
-    with worker:
+    with Worker(own_kafka, "storm", tmp_path) as worker:
         worker.wait_until_caught_up()
         worker.stop()
-    counted = [
-        record["windows"][-1] for key, record in dict(read_topic(own_kafka, "liquidation-windows")).items()
-        if key == "MARKET|ALL"
-    ]  # fmt: skip
-    assert storm.count == sum(counted[0][name] for name in ("long_count", "short_count"))
+    assert storm.count == counted(own_kafka)
 
 
 def test_three_workers_that_are_restarted_in_turn_leave_no_gap_longer_than_a_rebalance(own_kafka, tmp_path):
     own_kafka.create_topics(partitions=4, app_id="rolling")
-    workers = [Worker(own_kafka, "rolling", tmp_path, session_timeout_ms=6_000) for _ in range(3)]
-    ends, seen = {}, []
+    # A worker that left without saying so would be waited for this long.
+    workers = [Worker(own_kafka, "rolling", tmp_path, session_timeout_ms=60_000) for _ in range(3)]
+    ends, seen = {}, {}
 
     def watch(stop):
         while not stop.wait(0.2):
@@ -99,7 +108,7 @@ def test_three_workers_that_are_restarted_in_turn_leave_no_gap_longer_than_a_reb
             for partition, end in now.items():
                 if ends.get(partition) != end:
                     ends[partition] = end
-                    seen.append(time.monotonic())
+                    seen.setdefault(partition, []).append(time.monotonic())
 
     stop = threading.Event()
     watcher = threading.Thread(target=watch, args=(stop,))
@@ -114,11 +123,14 @@ def test_three_workers_that_are_restarted_in_turn_leave_no_gap_longer_than_a_reb
         time.sleep(2)
         stop.set()
         watcher.join()
+        ended = time.monotonic()
         storm.stopped.set()
         storm.thread.join()
         workers[0].wait_until_caught_up()
         for worker in workers:
             worker.stop()
-    gaps = [later - earlier for earlier, later in pairwise(seen)]
+    gaps = [later - earlier for times in seen.values() for earlier, later in pairwise([*times, ended])]
 
+    assert 4 == len(seen)
     assert max(gaps) < GAP_SECONDS_MAX
+    assert storm.count == counted(own_kafka)

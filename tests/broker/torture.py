@@ -59,6 +59,7 @@ class Torture:
         self.did: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.problems: list[str] = []
+        self.differences: list[str] = []  # those of them that the judge has found
         self.seen: Counter[str] = Counter()  # messages that were right, by kind
         self.began = time.monotonic()
         self.brokers = Brokers(folder / "kafka", plan.brokers)
@@ -119,7 +120,8 @@ class Torture:
         self.settings["idle_timeout_ms"] = 0
         if self.read_to_the_end(APP):
             verdict = judge.verdict(self.brokers, APP)
-            self.problems, self.seen = self.problems + verdict.problems, verdict.seen
+            self.differences, self.seen = verdict.problems, verdict.seen
+            self.problems += verdict.problems
         if self.plan.again and not self.problems:
             self.run_again()
 

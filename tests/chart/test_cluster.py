@@ -153,6 +153,7 @@ def test_it_is_installed_upgraded_rolled_back_and_uninstalled(place):
     code, _ = place.chart("upgrade", LOGIN, *changed)
     second = place.workers()
     assert 0 == code
+    assert 2 == len(second), "KEDA has said nothing yet"
     assert {"3000"} == {variables(pod).get("STREAMS_LATENESS_MS") for pod in second}
     assert {pod["metadata"]["uid"] for pod in first}.isdisjoint(pod["metadata"]["uid"] for pod in second)
     assert "scaledobjects/demo" in place.left()

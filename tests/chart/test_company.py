@@ -51,8 +51,8 @@ def test_a_cluster_may_choose_the_user_but_not_root(number):
     assert "at '/podUser/runAsUser'" in refused(BROKERS, "podUser.runAsUser=0")
 
 
-def test_the_job_has_time_to_pull_the_image():
-    assert 600 == one("Job")["spec"]["activeDeadlineSeconds"]
+def test_the_job_has_time_to_pull_the_image_and_ends_before_helm_stops_waiting():
+    assert 240 == one("Job")["spec"]["activeDeadlineSeconds"]
     assert 60 == one("Job", "hooks.deadlineSeconds=60")["spec"]["activeDeadlineSeconds"]
 
 

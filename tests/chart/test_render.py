@@ -206,6 +206,12 @@ def test_the_probes_ask_pages_that_exist_at_the_port_that_is_served():
     assert one("Service")["spec"]["selector"].items() <= pods()["worker"]["metadata"]["labels"].items()
 
 
+def test_a_worker_that_waits_for_a_broker_at_its_start_is_left_alone_for_an_hour():
+    probe = worker()["startupProbe"]
+
+    assert 3600 == probe["periodSeconds"] * probe["failureThreshold"]
+
+
 @pytest.mark.parametrize(("stuck_ms", "failures"), [(None, 8), (60_000, 8), (60_001, 9), (1_000, 3), (600_000, 62)])
 def test_a_worker_that_stands_still_has_its_time_before_it_is_ended(stuck_ms, failures):
     values = [f"settings.STREAMS_STUCK_MS={stuck_ms}"] if stuck_ms else []
@@ -234,6 +240,7 @@ def test_workers_are_spread_and_evicted_one_at_a_time():
         assert spread["labelSelector"]["matchLabels"].items() == labels
     budget = one("PodDisruptionBudget")["spec"]
     assert (1, labels) == (budget["maxUnavailable"], budget["selector"]["matchLabels"].items())
+    assert "AlwaysAllow" == budget["unhealthyPodEvictionPolicy"]
 
 
 def test_where_it_may_run_and_how_much_it_gets():
@@ -303,7 +310,8 @@ def test_the_network_is_open_for_brokers_registry_names_and_scrapes_only():
     ((rule),) = policy["ingress"]
 
     assert ["Ingress", "Egress"] == policy["policyTypes"]
-    assert [("UDP", 53), ("TCP", 53), ("TCP", 9092), ("TCP", 9093), ("TCP", 443)] == out
+    names = [(protocol, port) for port in (53, 5353) for protocol in ("UDP", "TCP")]
+    assert [*names, ("TCP", 9092), ("TCP", 9093), ("TCP", 443)] == out
     assert [{"protocol": "TCP", "port": "http"}] == rule["ports"]
     assert VALUES["networkPolicy"]["from"] == rule["from"][:-1]
     assert rule["from"][-1]["podSelector"]["matchLabels"].items() <= pods()["test"]["metadata"]["labels"].items()

@@ -3,6 +3,7 @@
 import pytest
 
 from streams.core.cascade import CascadeRule
+from streams.core.errors import Reason
 from streams.core.events import Scope
 from streams.core.fold import Fold, FoldRule
 from streams.core.screen import ScreenRule
@@ -111,12 +112,12 @@ def test_what_is_not_remembered_by_the_second_stands_at_the_first_of_its_minute(
     assert [start, start + 61, newest] == made.panes.cells_of([0], start, newest + 1).second.tolist()
 
 
-def test_what_the_partition_no_longer_remembers_counts_and_is_in_no_pane():
+def test_what_the_partition_no_longer_remembers_is_refused_and_in_no_pane():
     made, _ = fold(liquidation(T + DAY + MINUTE, asset="ETH"))
     assert made.panes.newest == (T + DAY + MINUTE) // SECOND  # so that it does not wait for what comes next
     found = made.fold(columns(liquidation(T)))
 
-    assert 1 == found.aggregated
+    assert (0, [Reason.TOO_OLD]) == (found.aggregated, [reason for _, reason, _ in found.refused])
     assert (None, []) == (made.screen.clock_of("BTC"), made.panes.between(T // SECOND, T // SECOND + 60))
 
 

@@ -28,7 +28,6 @@ class Line:
     step_ms: int = 0
     own: bool = True
     behind_ms: int = 0
-    remembered: bool = True
     side: int = 0
     row: int = 0
     notional: int = 1
@@ -80,7 +79,7 @@ def one_by_one(rule, side, places):
             say(cascade.close(state), at, before[0], due, before[1], closing=True)
             machine.state = None
         before = place.done, place.asset_clock_ms
-        if not line.own or not line.remembered or place.time_ms < machine.closed_until_ms:
+        if not line.own or place.time_ms < machine.closed_until_ms:
             continue
         measure = Measure(place.asset_clock_ms, side, list(line.usd_5m), list(line.usd_1h), line.assets)
         onset = machine.state is None
@@ -107,7 +106,7 @@ def measures(own, offset):
     sums, lines = np.zeros((len(own), 4), np.int64), np.arange(len(own))
     sums[lines, column("side")], sums[lines, 2 + column("side")] = column("notional"), 1
     return Measures(
-        at, clocks("done"), column("remembered", bool), clocks("time_ms"), clocks("asset_clock_ms"), clocks("clock_ms"),
+        at, clocks("done"), clocks("time_ms"), clocks("asset_clock_ms"), clocks("clock_ms"),
         column("usd_5m").reshape(-1, 2), column("usd_1h").reshape(-1, 2),
         column("row"), sums, column("notional"), column("price", float),
     )  # fmt: skip
@@ -156,7 +155,6 @@ WILD = st.builds(
     step_ms=st.sampled_from(STEPS),
     own=st.sampled_from([True, True, True, False]),
     behind_ms=st.sampled_from([0, 0, 0, 1, 99, 1_000, 1_100, 3_000]),
-    remembered=st.sampled_from([True, True, True, True, False]),
     side=st.integers(0, 1),
     row=st.integers(0, 3),
     notional=st.sampled_from([0, 1, 7, 10**13]),
@@ -264,7 +262,7 @@ def test_a_measured_second_counts_all_of_its_records_and_without_prices_there_ar
     five = np.array([[2_000, 0], [2_000, 0]])
     clock, sums = np.array([1_000_000, 1_000_500]), np.array([[9, 9, 1, 1], [1, 0, 2, 0], [0, 5, 0, 1]])
     found = Measures(
-        np.array([0, 2]), np.array([1, 3]), np.full(2, True), clock, clock, clock, five, five,
+        np.array([0, 2]), np.array([1, 3]), clock, clock, clock, five, five,
         np.array([0, 1, 3]), sums, np.array([9, 1, 5]), np.full(3, np.nan), ends=np.array([1, 3]),
     )  # fmt: skip
     state = CascadeState("id", 0, THRESHOLD, None, 1_000_000, 1_000_000)

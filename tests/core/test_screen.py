@@ -49,6 +49,16 @@ def test_too_old_is_more_than_24_hours_behind_the_clock_of_its_asset(behind_ms, 
     assert [Reason.TOO_OLD] * (2 - count) == [reason for _, reason, _ in found.refused]
 
 
+@pytest.mark.parametrize(("behind_ms", "count"), [(DAY, 2), (DAY + MINUTE, 1)])
+def test_too_old_is_also_what_its_partition_has_forgotten(behind_ms, count):
+    found = accepted(liquidation(T), liquidation(T - behind_ms, asset="ETH"))
+
+    assert count == len(found.index)
+    for _, reason, detail in found.refused:
+        assert (Reason.TOO_OLD, True) == (reason, "24.0 h behind the newest of its partition" in detail)
+    assert 2 - count == len(found.refused)
+
+
 def test_what_is_refused_moves_no_clock():
     screen = Screen(ScreenRule())
     screen.accept(columns(liquidation(T), liquidation(T - DAY - 1)))
@@ -117,12 +127,10 @@ def test_one_exchange_more_than_there_may_be_is_refused_and_those_that_are_known
 
 
 def test_a_clock_that_the_partition_no_longer_remembers_counts_as_none():
-    #  BTC at T, then ETH two days later: BTC may begin anew, even before T - 24 h
     screen = Screen(ScreenRule())
     screen.accept(columns(liquidation(T), liquidation(T + 2 * DAY, asset="ETH")))
 
     assert screen.clock_of("BTC") is None
-    assert [] == screen.accept(columns(liquidation(T - DAY - 1))).refused
 
 
 @pytest.mark.parametrize(("ahead_ms", "remembered"), [(DAY + MINUTE - 1_001, True), (DAY + MINUTE - 1_000, False)])

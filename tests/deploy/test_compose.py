@@ -76,6 +76,10 @@ def test_the_worker_is_asked_on_its_port_for_a_page_that_it_has():
     assert "liquidation-streams" in job["job_name"]
 
 
+def test_who_goes_on_without_the_port_of_a_worker_is_not_asked_for_its_health():
+    assert {"player", "webhook"} == {name for name in OURS if OURS[name].get("healthcheck") == {"disable": True}}
+
+
 def test_every_address_is_that_of_a_service():
     (alertmanager,) = PROMETHEUS["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
     webhook = urlsplit(ALERTMANAGER["receivers"][0]["webhook_configs"][0]["url"])

@@ -56,7 +56,6 @@ def test_what_two_workers_show_for_a_moment_is_counted_once_and_of_each_release(
         series += shown("streams_cascades_open", scope=scope, position_side="LONG")
     for window in windows:
         series += shown("streams_episode_usd", date="d", episode="e", window=window, confirmed="true")[:1]
-    beside = {'{date="d", episode="e"}': 4}
     expected = {
         "Liquidated": {f'{{position_side="{side}"}}': 200 for side in sides},
         # Each worker has assets of its own: theirs are added up.
@@ -68,8 +67,8 @@ def test_what_two_workers_show_for_a_moment_is_counted_once_and_of_each_release(
         "By asset": {f'{{asset="BTC", position_side="{side}"}}': 200 for side in sides},
         "Windows": {f'{{window="{window}"}}': 400 for window in windows},
         "Share of longs": {"{}": 0.5},
-        "The hour beside known ones": beside,
-        "The day beside known ones": beside,
+        "The hour beside known ones": {'{date="d", episode="e", confirmed="true"}': 4},
+        "The day beside known ones": {'{date="d", episode="e"}': 4},
     }
     asked = [
         {
@@ -79,6 +78,21 @@ def test_what_two_workers_show_for_a_moment_is_counted_once_and_of_each_release(
         }
         for title, samples in expected.items()
     ]
+
+    done = run(promtool, tmp_path, {"interval": "10s", "input_series": series, "promql_expr_test": asked})
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_the_age_of_events_is_that_of_the_release_furthest_behind_and_not_of_a_worker_that_has_let_go(
+    promtool,  # noqa: F811
+    tmp_path,
+):
+    read = {("a", "one"): 10, ("a", "two"): 50, ("b", "three"): 40}
+    name = 'streams_event_time_seconds{job="%s", instance="%s", topic="t", partition="0"}'
+    series = [{"series": name % who, "values": f"{moment}x10"} for who, moment in read.items()]
+    samples = [{"labels": '{topic="t", partition="0"}', "value": 20}]
+    asked = [{"expr": QUERIES["pipeline", "Event time"], "eval_time": "1m", "exp_samples": samples}]
 
     done = run(promtool, tmp_path, {"interval": "10s", "input_series": series, "promql_expr_test": asked})
 

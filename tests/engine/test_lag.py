@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from streams.engine.lag import lags
+from streams.engine.lag import Lag, lags
 from streams.engine.transport import Span
 
 TP0 = TP("liquidations", 0)
@@ -29,7 +29,19 @@ def owners(*, at, span, ready=True):
     ],
 )
 def test_what_waits_is_counted_to_the_end_of_what_can_be_read(span, waiting):
-    assert {TP0: waiting} == lags(owners(at=7, span=span))
+    assert {TP0: Lag(waiting)} == lags(owners(at=7, span=span))
+
+
+@pytest.mark.parametrize(
+    ("end", "age_ms", "lag"),
+    [
+        pytest.param(7, 10_000, Lag(0), id="nothing waited a moment ago"),
+        pytest.param(7, 10_001, Lag(None, 10.001), id="what has come since nobody knows"),
+        pytest.param(9, 10_001, Lag(2, 10.001), id="what waited then waits still"),
+    ],
+)
+def test_a_fetch_that_is_old_vouches_for_what_waited_and_not_that_nothing_does(end, age_ms, lag):
+    assert {TP0: lag} == lags(owners(at=7, span=Span(7, end, end, age_ms)))
 
 
 @pytest.mark.parametrize(("at", "span"), [(None, Span(7, 7, 7, 0)), (7, None)])

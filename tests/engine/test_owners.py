@@ -93,7 +93,8 @@ def no_kafka(monkeypatch):
 
 async def taken(at=10):
     app = job(Unit)
-    app.stop_now = Calls().sync("stop_now")
+    app.ends = Calls()
+    app.stop_now = app.ends.sync("stop_now")
     await app.owners.take([TP(CHANGELOG, 0)])
     app.owners.sought({TP0: at})
     app.owners.ready = True
@@ -266,6 +267,7 @@ def test_a_transaction_that_fails_stops_the_worker():
 
     mine = asyncio.run(run())
     assert ("the broker aborted it", False) == (str(mine.failure), mine.ready)
+    assert [("stop_now",)] == mine.app.ends
 
 
 def test_on_revoke_and_at_the_end_the_rest_is_committed_and_the_producers_are_stopped():

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.structs import OffsetAndMetadata
 
 from streams.engine import transaction
 from streams.engine.transaction import BATCH_BYTES, Writer
@@ -55,10 +57,16 @@ class Producer:
         return asyncio.ensure_future(acknowledged())
 
 
-def commit(flush, failing=None, times=1, **how):
+def commit(flush, failing=None, times=1, made=None, **how):
+    def producer(**options):
+        found = Producer(failing, **options)
+        if made is not None:
+            made.append(found)
+        return found
+
     async def run():
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(transaction, "AIOKafkaProducer", lambda **options: Producer(failing, **options))
+            patch.setattr(transaction, "AIOKafkaProducer", producer)
             patch.setattr(transaction, "BatchBuilder", lambda *_, **__: Batch())
             writer = Writer("id", "group", TopicPartition(CHANGELOG, 0), {}, 1_000)
             for _ in range(times):
@@ -78,7 +86,15 @@ def test_offsets_go_after_every_produce_is_acknowledged_and_before_the_commit():
 
     assert ["begin_transaction", "sent", "sent", "acknowledged", "acknowledged"] == names[:5]
     assert ["send_offsets_to_transaction", "commit_transaction"] == names[5:]
-    assert {TopicPartition("liquidations", 0)} == set(calls[5][1])
+    assert ({TopicPartition("liquidations", 0): OffsetAndMetadata(7, "")}, "group") == calls[5][1:]
+
+
+def test_a_key_is_where_kafkas_own_clients_have_it():
+    keys = [f"ASSET|A{number}".encode() for number in range(50)]
+    calls = commit(Flush([], [Message("cascades", key, b"v") for key in keys]))._producer.calls
+    where = {key: call[2] for call in calls if call[0] == "sent" for key, _ in call[3]}
+
+    assert {key: DefaultPartitioner()(key, [0, 1, 2], []) for key in keys} == where
 
 
 def test_a_flush_that_cannot_wait_sends_no_offsets():
@@ -88,8 +104,12 @@ def test_a_flush_that_cannot_wait_sends_no_offsets():
 
 
 def test_a_commit_does_not_look_at_a_produce_that_failed_so_we_do():
+    made = []
     with pytest.raises(KafkaError, match="lost"):
-        commit(FLUSH, failing="cascades")
+        commit(FLUSH, failing="cascades", made=made)
+    names = [name for name, *_ in made[0].calls]
+
+    assert ("acknowledged" in names, "commit_transaction" in names) == (True, False)
 
 
 def test_the_coordinator_is_asked_again_at_once():

@@ -80,14 +80,11 @@ class Partition:
         """Return what becomes of a record that could be decoded (0 to 4), and do the rest (5 to 8)."""
         name, time = f"{event.instrument.exchange}|{event.instrument.symbol}", event.event_time_ms
         asset = event.instrument.asset
-        known = self.clocks.get(asset)
-        if known is not None and known // 60_000 < figures.minutes_remembered(self.clock // 1000):
-            known = None
-        asset_clock, clock = max(known or 0, time), max(self.clock or 0, time)
+        asset_clock, clock = max(self.clocks.get(asset, 0), time), max(self.clock or 0, time)
         remembered = self.panes.usd([*self.assets], figures.minutes_remembered(clock // 1000) * 60, clock // 1000)
         if sum(remembered) + event.notional_micro_usd > self.screen.remembered_max:
             return "above_ceiling"
-        if time < asset_clock - DAY_MS:
+        if time < asset_clock - DAY_MS or time // 60_000 < figures.minutes_remembered(clock // 1000):
             return "too_old"
         if self.assets.get(name, asset) != asset:
             return "other_asset"
@@ -107,10 +104,9 @@ class Partition:
         self.assets[name] = asset
         self.outcome.counts["late"] += time < asset_clock - self.screen.lateness_ms
         self.hours.known(name)
-        if time // 60_000 >= figures.minutes_remembered(clock // 1000):
-            self.add(name, event, time >= clock - self.screen.market_lateness_ms)
-            for scope, key in ((Scope.INSTRUMENT, name), (Scope.ASSET, asset)):
-                self.measure(asset, scope, key, event)
+        self.add(name, event, time >= clock - self.screen.market_lateness_ms)
+        for scope, key in ((Scope.INSTRUMENT, name), (Scope.ASSET, asset)):
+            self.measure(asset, scope, key, event)
         return "accepted"
 
     def add(self, name: str, event: Liquidation, on_time: bool) -> None:

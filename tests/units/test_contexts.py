@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from streams.codec import rows as codec
 from streams.core.cascade import CascadeRule
 from streams.core.cells import Cells
+from streams.core.context_rule import ContextRule
 from streams.core.describe import aftermath_record, context_record
 from streams.core.events import Scope
 from streams.units.contexts import Contexts, after
@@ -84,9 +86,9 @@ def test_moments_near_to_each_other_are_one():
 class Market:
     """Stage 2, with what it says and its changelog."""
 
-    def __init__(self):
+    def __init__(self, **context):
         self.rows, self.offset = {}, 0
-        self.unit = Exchanges(RULES, 5_000, encoder(), DESCRIBER)
+        self.unit = Exchanges(RULES, 5_000, encoder(), replace(DESCRIBER, context=ContextRule(**context)))
 
     def hear(self, *messages):
         records = [Record(self.offset + at, *each, 0) for at, each in enumerate(messages)]
@@ -173,8 +175,8 @@ def test_an_instrument_that_has_fallen_silent_does_not_make_the_change_smaller()
     now["known"]["open_interest"]["okx|B"] = 5.0
     now["interest_ms"] = {"okx|B": T0 + 59 * MINUTE, "bybit|B": T0 - MINUTE}
 
-    assert -0.5 == after(before, now, T0 + 60 * MINUTE)["open_interest_change"]
-    assert after(before, now, T0 + 120 * MINUTE)["open_interest_change"] is None
+    assert -0.5 == after(before, now, T0 + 60 * MINUTE, ContextRule())["open_interest_change"]
+    assert after(before, now, T0 + 120 * MINUTE, ContextRule())["open_interest_change"] is None
 
 
 @pytest.mark.parametrize(("heard", "spread"), [(-1, None), (50, None), (59, 8.0)])
@@ -192,9 +194,18 @@ def test_what_came_after_is_what_was_heard_since_and_lately(heard, spread):
 @pytest.mark.parametrize(("later", "age_ms"), [(4, 4 * MINUTE + 1_000), (5, None)])
 def test_a_spread_that_was_heard_a_while_ago_is_as_old_as_that_and_then_none(later, age_ms):
     heard = side("BTC", T0, spread=[8.0, None, 1_000])
-    found = context_record(heard, heard, T0 + later * MINUTE)["spread_multiple"]
+    found = context_record(heard, heard, T0 + later * MINUTE, ContextRule())["spread_multiple"]
 
     assert age_ms == (found and found["age_ms"])
+
+
+@pytest.mark.parametrize(("minutes", "spread"), [(5, None), (21, 8.0)])
+def test_how_old_a_spread_may_be_is_set(minutes, spread):
+    market = Market(quote_age_ms_max=minutes * MINUTE)
+    market.hear(context("BTC", T0 - MINUTE, spread=[1.0, None, 0]), sold(T0), clock(T0 + MINUTE))
+    market.hear(context("BTC", T0 + 40 * MINUTE, spread=[8.0, None, 0]), clock(T0 + 70 * MINUTE))
+
+    assert spread == market.said()[-1]["aftermath"]["spread_multiple"]
 
 
 def test_whether_crowding_has_ended_is_not_known_without_a_rate():
