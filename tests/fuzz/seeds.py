@@ -176,9 +176,10 @@ def restless() -> bytes:
 
 
 def crowded_before() -> bytes:
-    """Return a crowded asset and its cascade."""
+    """Return a crowded asset and its cascade, while its last rate holds."""
+    onset = T + 3 * DAY - 120 * MINUTE
     sales = [
-        ("liquidations", liquidation(event_time=T + 3 * DAY + at, quantity=900.0, liquidation_id=str(at)))
+        ("liquidations", liquidation(event_time=onset + at, quantity=900.0, liquidation_id=str(at)))
         for at in (1_000, 2_000, 3_000, 4_000_000)
     ]
     return story(*rising(), *sales)
