@@ -114,7 +114,8 @@ def stages(settings: Settings, found: dict[str, int], registry: Registry, encode
             sources.append(topic)
         else:
             log.info("topic_missing", topic=topic, partitions=found.get(topic), wanted=count)
-    rule, how, told = shard_rule(settings), codecs(settings, registry, encoder), describer(settings)
+    rule, how = shard_rule(settings), codecs(settings, registry, encoder)
+    told = describer(rule)
     rules, lateness_ms, app_id = cascade_rules(settings), settings.market_lateness_ms, settings.app_id
     return [
         Stage(state, tuple(sources), lambda partition: Shard(partition, count, rule, how, told), count),

@@ -41,10 +41,9 @@ def shard_rule(settings: Settings) -> ShardRule:
     return ShardRule(fold, settings.crowding.rule(), context, settings.undecodable_run_max, settings.app_id)
 
 
-def describer(settings: Settings) -> Describer:
+def describer(rule: ShardRule) -> Describer:
     """Return the venues and episodes of ``schemas/``, and how fresh a context must be."""
-    episodes = Episodes(resources.yaml_data("episodes.yaml"))
-    return Describer(venues(), episodes, settings.context.rule(settings.instruments_max))
+    return Describer(venues(), Episodes(resources.yaml_data("episodes.yaml")), rule.context)
 
 
 def venues() -> Venues:

@@ -65,8 +65,3 @@ class Stretch:
     def part(self, start: int, end: int) -> Stretch:
         """Return the records of [start, end)."""
         return Stretch(*(getattr(self, name)[start:end] for name in self.__slots__))
-
-    def where(self, wanted: NDArray[np.bool_]) -> Stretch:
-        """Return the records that are wanted."""
-        index = wanted.nonzero()[0]
-        return Stretch(*(getattr(self, name).take(index, axis=0) for name in self.__slots__))

@@ -100,7 +100,8 @@ class Replay:
         emit: Callable[[str], None],
         recorder: Recorder | None = None,
     ) -> None:
-        encoder, told, rule = Encoder(registry.writers()), rules.describer(settings), rules.shard_rule(settings)
+        encoder, rule = Encoder(registry.writers()), rules.shard_rule(settings)
+        told = rules.describer(rule)
         as_form = {form: settings.model_copy(update={"value_format": form}) for form in ("avro", "json")}
         self._codecs = {form: rules.codecs(each, registry, encoder) for form, each in as_form.items()}
         avro = self._codecs["avro"]

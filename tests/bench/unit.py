@@ -23,7 +23,8 @@ def shard(instruments_max: int = 20_000) -> Shard:
     settings = Settings(instruments_max=instruments_max)
     registry = file_registry()
     codecs = app.codecs(settings, registry, Encoder(registry.writers()))
-    return Shard(0, 1, app.shard_rule(settings), codecs, app.describer(settings))
+    rule = app.shard_rule(settings)
+    return Shard(0, 1, rule, codecs, app.describer(rule))
 
 
 def batches(count: int, load: Load, size: int = BATCH_COUNT) -> Iterator[RecordBatch]:
