@@ -32,6 +32,8 @@ def reader() -> list[bytes]:
         b"1234567", {"a": [{"a": [None], "m": None}], "m": {"k": {"a": [], "m": None}}}, 5,
     ]  # fmt: skip
     found = [bytes([at]) + (again(at, value) or b"") for at, value in enumerate(values)]
+    # A map whose name comes twice: what stood there first was no UTF-8, and nobody sees it.
+    found.append(b"\x09" + b"\x02\x00\x02\x02\xfa\x00\x00" + b"\x02\x00\x00" + b"\x00")
     for at, number in enumerate(IDS, len(SHAPES) - len(IDS)):
         found += [bytes([at]) + written(number, record)[5:] for record in records("liquidations")]
     return found

@@ -20,7 +20,7 @@ from tests.fuzz.inputs import KINDS, batch, framed, registry
 from tests.fuzz.session import Session, units
 
 #: For a whole batch of hostile records; a busy machine gets its time as the process's own (seconds, bytes).
-#: Under coverage and tracemalloc, which make ten times of it: it says that there is an end.
+#: Under tracemalloc, which makes several times of it: it says that there is an end.
 BATCH_SECONDS_MAX = 30.0
 BATCH_BYTES_MAX = 256 * 2**20
 GIGABYTE = b"\x80\x80\x80\x80\x08"
