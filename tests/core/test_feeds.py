@@ -248,10 +248,12 @@ def weeks(seed, days, dead=None):
     return found
 
 
+@pytest.mark.no_cover
 def test_six_weeks_with_their_weekends_and_no_false_alarm():
     assert [] == weeks(1, 42)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("exchange", "within"), [("binance", 30), ("okx", 90), ("bitmex", 1_200)])
 def test_a_feed_that_dies_on_a_wednesday_is_found_in_a_time_that_fits_its_habit(exchange, within):
     wednesday = SATURDAY + 25 * DAY + 600

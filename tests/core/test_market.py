@@ -119,6 +119,14 @@ def test_a_second_is_decided_when_its_end_is_the_markets_lateness_behind_the_clo
     assert scopes == [notice.scope for notice in notices]
 
 
+def test_what_is_decided_stays_decided_where_the_lateness_has_grown():
+    made, _ = market(growth({0: 5_000}), clock_s=S + 60)
+    made.lateness_ms = 30_000
+
+    assert [] == made.watermark(0, (S + 61) * 1_000, 1)
+    assert S + 55 == made.closed
+
+
 def test_what_was_not_on_time_is_told_and_not_decided():
     made, notices = market(growth({10: 5_000}, on_time=False), clock_s=S + 60)
 

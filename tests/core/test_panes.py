@@ -133,6 +133,7 @@ def test_an_asset_is_the_sum_of_its_rows():
     assert [[7, 7, 14]] == panes.totals([[0], [1], [0, 1]]).sums[:1, :, LONG].tolist()
 
 
+@pytest.mark.no_cover
 def test_prices_that_wander_leave_no_slots_behind():
     panes, price = Panes(), 100.0
     for hour in range(1_000):
