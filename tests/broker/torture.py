@@ -27,8 +27,6 @@ APP = "torture"
 SESSION_SECONDS, TRANSACTION_SECONDS = 3.0, 3.0
 CAUGHT_UP_SECONDS_MAX = 120.0
 STEP_SECONDS = 0.1
-#: The producer lasts about as long as the faults, if each takes so long.
-_PACE_SECONDS = 4.0
 _LEFT_IN_ORDER, _FAILED = 0, 1
 
 
@@ -44,6 +42,7 @@ class Plan:
     clocks: bool = False
     again: bool = False  # a second run over the same log, which needs one without ticks
     records_max: int = 1_500
+    fault_seconds: float = 4.0  # the producer lasts about as long as the faults, if each takes so long
     settings: dict[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = ("-m", "streams", "worker")
 
@@ -91,7 +90,7 @@ class Torture:
     def begin(self) -> None:
         """Start everything, with records in each partition before anybody looks."""
         self.brokers.start()
-        seconds = _PACE_SECONDS * len(self.plan.faults)
+        seconds = self.plan.fault_seconds * len(self.plan.faults)
         self.upstream = Upstream(self.brokers, self.plan.seed, self.plan.records_max, seconds)
         self.brokers.create_topics(self.upstream.partitions, APP)
         self.upstream.first()
