@@ -57,9 +57,10 @@ def tormented(folder: Path, plan: Plan) -> Torture:
     run = Torture(folder, plan)
     try:
         run.begin()
-        for name in plan.faults:
+        for number, name in enumerate(plan.faults, 1):
             run.await_moment()
             run.tell(name)
+            run.release(number)
             run.did[name] += getattr(faults, name)(run)
         run.heal()
     finally:

@@ -22,11 +22,7 @@ RUNS = {
     "batch_rule": {"faults": ("sigterm",) * 2},
     "on_time": {"faults": ("sigterm",) * 2},
     "ticks": {"faults": ("outage",) * 2, "settings": {"idle_timeout_ms": 10, "flush_interval_ms": 10}},
-    "silence": {
-        "faults": ("zombie_for_long",) * 3,
-        "fault_seconds": 25.0,
-        "settings": {"idle_timeout_ms": 300, "flush_interval_ms": 10},
-    },
+    "silence": {"faults": ("zombie_for_long",) * 3, "settings": {"idle_timeout_ms": 300, "flush_interval_ms": 10}},
     "dedupe": {"faults": ("sigterm",) * 2},
 }
 

@@ -27,6 +27,8 @@ APP = "torture"
 SESSION_SECONDS, TRANSACTION_SECONDS = 3.0, 3.0
 CAUGHT_UP_SECONDS_MAX = 120.0
 STEP_SECONDS = 0.1
+#: In which the producer writes what falls to one fault; what is longer, it waits for.
+_PACE_SECONDS = 4.0
 _LEFT_IN_ORDER, _FAILED = 0, 1
 
 
@@ -42,7 +44,6 @@ class Plan:
     clocks: bool = False
     again: bool = False  # a second run over the same log, which needs one without ticks
     records_max: int = 1_500
-    fault_seconds: float = 4.0  # the producer lasts about as long as the faults, if each takes so long
     settings: dict[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = ("-m", "streams", "worker")
 
@@ -90,7 +91,7 @@ class Torture:
     def begin(self) -> None:
         """Start everything, with records in each partition before anybody looks."""
         self.brokers.start()
-        seconds = self.plan.fault_seconds * len(self.plan.faults)
+        seconds = _PACE_SECONDS * len(self.plan.faults)
         self.upstream = Upstream(self.brokers, self.plan.seed, self.plan.records_max, seconds)
         self.brokers.create_topics(self.upstream.partitions, APP)
         self.upstream.first()
@@ -104,6 +105,11 @@ class Torture:
         if chance.random() < 0.75:
             self.wait(30.0, lambda: any(worker.has_flushed() for worker in self.awake()))
         self.wait(chance.choice([0.0, chance.uniform(0, 0.3), chance.uniform(0, 2.0)]))
+
+    def release(self, number: int) -> None:
+        """Let the producer write what falls to a fault (from 1): none shall find that all has been written."""
+        assert self.upstream is not None
+        self.upstream.keep(1 - number / len(self.plan.faults))
 
     def heal(self) -> None:
         """Let everything run, write the rest, and let one last worker come to the end of it; judge what is there."""

@@ -22,6 +22,7 @@ FUNDING = "funding"
 #: So many records of each partition are there before a worker looks: nobody waits for a partition that is empty then.
 _FIRST = 30
 _FATE_SECONDS = 15
+_HELD_SECONDS = 0.05
 #: Records of a piece, in the mean.
 _PIECE = 30
 #: A logger for producers: librdkafka says on stderr whatever a broken broker does to it.
@@ -50,6 +51,7 @@ class Upstream:
         self._early = sum(min(_FIRST, len(log)) for log in logs.liquidations)
         self._left = self._queue(logs, self._funding(logs.liquidations))
         self._ghosts = self._queue(generate.logs(seed + 1_000_000, records_max=records_max), [])
+        self._count = self._kept = len(self._left) - self._early  # nothing behind ``first`` before it is asked for
         self._pause = seconds * _PIECE / len(self._left)
         self._sent: list[Sent] = []
         self._hurry = threading.Event()
@@ -115,6 +117,10 @@ class Upstream:
     def start(self) -> None:
         self._thread.start()
 
+    def keep(self, share: float) -> None:
+        """Leave this share of what is behind ``first`` for later."""
+        self._kept = int(share * self._count)
+
     def finish(self, seconds: float = 120) -> None:
         """Write the rest at once and end."""
         self._hurry.set()
@@ -132,6 +138,8 @@ class Upstream:
     def _run(self) -> None:
         try:
             while self._left:
+                if len(self._left) <= self._kept and not self._hurry.wait(_HELD_SECONDS):
+                    continue
                 getattr(self, f"_{self.chance.choice(['piece'] * 12 + ['abort', 'repeat', 'hour'])}")()
                 if not self._hurry.is_set():
                     self._hurry.wait(self.chance.uniform(0, 2 * self._pause))
